@@ -1,0 +1,1 @@
+"""From stored records to numbers, figures and verdicts; needs neither torch nor MuJoCo nor Gymnasium."""

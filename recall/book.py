@@ -1,0 +1,89 @@
+"""Execute pages and build the book."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from recall.errors import ParameterError, RecallError
+from recall.identity import canonical_json
+from recall.moved import moved_numbers
+from recall.notebooks import execute
+from recall.pages import PAGES, PUBLISHED_BUILD, missing, runs_folder, store
+from recall.parameters import check_parameters
+from recall.runs import RunSpec
+from recall.sweep import steps_of, train_missing
+
+NOTEBOOKS = ("four-rooms", "intro", "scorecard", "trust", "deviations", "live")
+"""Pages that are executed notebooks, in the order in which they are executed."""
+
+LIVE = "live"
+"""The page that trains while the book is built; its executed copy differs each time and is not committed."""
+
+
+def source_of(page: str) -> Path:
+    """Source of a page's notebook."""
+    return runs_folder().parent / "book" / "notebooks" / f"{page}.md"
+
+
+def execute_page(page: str, raw: Mapping[str, str], workers: int | None, output: Path | None) -> Path:
+    """Train what a page lacks, with a progress bar, and execute its notebook; returns where it went.
+
+    Raises:
+        ParameterError: unknown page, or a parameter it does not have or cannot take.
+    """
+    if page not in PAGES:
+        raise ParameterError(f"there is no page {page!r} to run; choose from {', '.join(PAGES)}")
+    values = check_parameters(PAGES[page], raw)
+    specs = PAGES[page](**values).specs()
+    train(specs, workers, local=True)
+    digest = hashlib.sha256(canonical_json(values).encode()).hexdigest()[:8] if values else "published"
+    output = output or runs_folder() / "local" / f"{page}-{digest}.ipynb"
+    execute(source_of(page), output, values, PAGES[page], cwd=output.parent if output.parent.is_dir() else None)
+    return output
+
+
+def publish_page(page: str, workers: int | None) -> Path:
+    """Train the published runs of a page that are missing, and execute it."""
+    train(PAGES[page]().specs(), workers, local=False)
+    return execute_published(page)
+
+
+def train(specs: list[RunSpec], workers: int | None, local: bool) -> None:
+    """Say what is missing and train it."""
+    lacking = missing(specs)
+    steps = sum(map(steps_of, lacking))
+    print(f"{len(specs)} groups of runs: {len(specs) - len(lacking)} stored, {len(lacking)} to train", end="")
+    print(f" ({steps / 1e6:.1f} million environment steps)" if lacking else "", flush=True)
+    train_missing(lacking, store(local), workers)
+
+
+def execute_published(page: str) -> Path:
+    """Execute a page from the published records only."""
+    output = runs_folder() / f"{page}.ipynb"
+    execute(source_of(page), output, {}, PAGES.get(page), progress=False, env={PUBLISHED_BUILD: "1"}, cwd=runs_folder())
+    return output
+
+
+def build() -> None:
+    """Execute every page, build the HTML, and say which numbers moved."""
+    print(f"executing {len(NOTEBOOKS)} pages from the stored records; the page {LIVE} trains one of them again", flush=True)
+    for page in NOTEBOOKS:
+        print(f"  {page}", flush=True)
+        execute_published(page)
+    build_html()
+    print(moved_numbers(runs_folder().parent, [p for p in NOTEBOOKS if p != LIVE]))
+
+
+def build_html() -> None:
+    """Assemble the book; a warning is an error."""
+    root = runs_folder().parent
+    shutil.rmtree(root / "_build", ignore_errors=True)
+    command = [sys.executable, "-m", "jupyter_book", "build", ".", "--toc", "book/_toc.yml", "--path-output", "."]
+    result = subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], cwd=root, env=os.environ, check=False)
+    if result.returncode:
+        raise RecallError(f"the book was not built: jupyter-book ended with {result.returncode}; its messages are above")
+    print(f"the book: {root / '_build' / 'html' / 'index.html'}")

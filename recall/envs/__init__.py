@@ -1,0 +1,5 @@
+"""Environments of our own, registered with Gymnasium when this package is imported."""
+
+import gymnasium
+
+gymnasium.register(id="recall/FourRooms-v0", entry_point="recall.envs.four_rooms:FourRoomsEnv")

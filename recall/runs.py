@@ -1,0 +1,212 @@
+"""Run specifications, and the records that keep what their training gave.
+
+A record is a folder: `spec.json` (what determines the numbers), tables as CSV, `provenance.json` (where and when, and the
+checksums of the rest) and `timing.csv`. It appears whole or not at all.
+"""
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from recall import __version__
+from recall.agents.actor_critic import ActorCritic, ActorCriticConfig
+from recall.envs.four_rooms import FourRoomsConfig, FourRoomsEnv
+from recall.errors import ConfigError
+from recall.identity import FORMAT, file_sha256, settings_key
+from recall.recaller import RecallConfig, Recaller
+
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that determines the numbers of a group of seeds trained together, and the labels it is shown under."""
+
+    page: str
+    """Page of the book the run belongs to."""
+    arm: str
+    """Name of the arm on that page."""
+    env_label: str
+    """Short name of the environment on that page."""
+    env: FourRoomsConfig
+    """Arguments of the environment."""
+    agent: ActorCriticConfig
+    """Settings of the agent."""
+    recall: RecallConfig | None
+    """Settings of the recaller; None trains the agent alone."""
+    seeds: tuple[int, ...]
+    """Seeds trained together."""
+    total_steps: int
+    """Environment steps of each seed."""
+    eval_every: int
+    """Updates between two evaluations."""
+
+    def __post_init__(self) -> None:
+        if (
+            not self.seeds
+            or len(set(self.seeds)) < len(self.seeds)
+            or not all(0 <= s <= MAX_SEED for s in self.seeds)
+        ):
+            raise ConfigError(
+                f"seeds are {self.seeds}; they must be one or more different numbers from 0 to {MAX_SEED}"
+            )
+        if self.n_updates < self.eval_every or self.eval_every < 1:
+            raise ConfigError(
+                f"total_steps {self.total_steps} gives {self.n_updates} updates and eval_every is {self.eval_every}; "
+                "there must be at least one evaluation"
+            )
+
+    @property
+    def n_updates(self) -> int:
+        """Updates of the agent: only whole rollouts are trained on."""
+        return self.total_steps // (self.agent.n_envs * self.agent.n_steps)
+
+    @property
+    def settings(self) -> dict:
+        """What determines the numbers, as JSON types; labels and machine left out."""
+        versions = {"env": FourRoomsEnv.version, "agent": ActorCritic.version}
+        if self.recall is not None:
+            versions["recall"] = Recaller.version
+        settings = {
+            "env_id": "recall/FourRooms-v0",
+            "env": asdict(self.env),
+            "agent": "actor-critic",
+            "agent_config": asdict(self.agent),
+            "recall": None if self.recall is None else asdict(self.recall),
+            "seeds": self.seeds,
+            "total_steps": self.total_steps,
+            "eval_every": self.eval_every,
+            "versions": versions,
+        }
+        return json.loads(json.dumps(settings))
+
+    @property
+    def key(self) -> str:
+        """Twelve hexadecimal digits that stand for the settings."""
+        return settings_key(self.settings)
+
+    @property
+    def folder(self) -> str:
+        """Name of the record's folder, relative to the store."""
+        return f"{self.page}/{self.env_label}-{self.arm}-{self.key}"
+
+
+def numerics(n_runs: int) -> dict:
+    """What besides the settings decides the last digits: records of different numerics are never compared."""
+    return {
+        "engine": "eager",
+        "precision": "float32",
+        "group": n_runs,
+        "torch": version("torch").partition("+")[0],
+        "numpy": version("numpy"),
+        "processor": processor_family(),
+    }
+
+
+def processor_family() -> str:
+    """Vendor, family and model of the processor where the system tells, else the architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    parts = [facts.get(name, "") for name in ("vendor_id", "cpu family", "model")]
+    return "-".join(filter(None, parts)) or platform.machine()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training returned: deterministic tables by name, and a table of seconds."""
+
+    tables: dict[str, pd.DataFrame]
+    timing: pd.DataFrame
+
+
+def write_record(root: Path, spec: RunSpec, result: Result, claims: Mapping[str, str]) -> Path:
+    """Store a finished training under `root`, whole or not at all; returns the record's folder.
+
+    Args:
+        root: the store.
+        spec: what was trained.
+        result: what came of it.
+        claims: hash of the rule of every claim the page judges, as they stand now.
+    """
+    folder = root / spec.folder
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        write_json(partial / "spec.json", spec_json(spec))
+        for name, table in result.tables.items():
+            table.to_csv(partial / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+        checksums = {path.name: file_sha256(path) for path in sorted(partial.iterdir())}
+        result.timing.to_csv(partial / "timing.csv", index=False, float_format="%.6g", lineterminator="\n")
+        write_json(
+            partial / "provenance.json", provenance(result) | {"sha256": checksums, "claims": dict(claims)}
+        )
+        replace_folder(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def spec_json(spec: RunSpec) -> dict:
+    """Contents of spec.json."""
+    labels = {"page": spec.page, "arm": spec.arm, "env_label": spec.env_label}
+    return {
+        "format": FORMAT,
+        "key": spec.key,
+        "labels": labels,
+        "settings": spec.settings,
+        "numerics": numerics(len(spec.seeds)),
+    }
+
+
+def provenance(result: Result) -> dict:
+    """Where, when and with what a record was made."""
+    libraries = {name: version(name) for name in ("torch", "numpy", "pandas", "gymnasium")}
+    return {
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", "recall")),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "processor": processor_family(),
+        "threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+        "python": sys.version.partition(" ")[0],
+        "versions": {"recall": __version__, **libraries},
+        "wall_clock_s": round(float(result.timing["seconds"].sum()), 3),
+    }
+
+
+def git(*arguments: str) -> str:
+    """Output of a git command in the package's checkout; empty outside one."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Readable JSON with sorted keys."""
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def replace_folder(new: Path, folder: Path) -> None:
+    """Put `new` where `folder` is or was; a second writer that was faster wins, its record is the same."""
+    old = folder.with_name(f"{folder.name}.{time.time_ns()}.partial")
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

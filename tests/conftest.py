@@ -1,0 +1,47 @@
+"""What holds for every test: the repository's root, and continuous integration skips nothing unsaid."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ALLOWED_SKIPS: dict[str, str] = {}
+"""Tests that continuous integration may skip: `tests/test_x.py::test_y` without parameters -> the reason."""
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root folder."""
+    return Path(__file__).resolve().parents[1]
+
+
+def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """With CI=true, turn a skip into a failure unless its test is in ALLOWED_SKIPS."""
+    expected_failure = hasattr(report, "wasxfail")
+    if os.environ.get("CI") != "true" or report.outcome != "skipped" or expected_failure:
+        return
+    test = report.nodeid.split("[")[0]
+    if test not in ALLOWED_SKIPS:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{test} was skipped ({reason}) where CI=true. "
+            "Install what it needs, or name it in ALLOWED_SKIPS of tests/conftest.py with the reason."
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Look at each test's report."""
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Iterator[None]:
+    """Look at each file's report: a file may skip itself as a whole."""
+    report = yield
+    _forbid_skip(report)
+    return report
