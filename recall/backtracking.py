@@ -158,17 +158,21 @@ def posterior(predecessor: np.ndarray, visits: np.ndarray, probs: np.ndarray) ->
 
 
 def total_variation(
-    model: BacktrackingModel, predecessor: np.ndarray, visits: np.ndarray, probs: np.ndarray
+    model: BacktrackingModel, predecessor: np.ndarray, true: np.ndarray, arrivals: np.ndarray
 ) -> np.ndarray:
-    """Exact distance of q(s, a | s') to the posterior of the agents' behaviour, (runs,).
+    """Exact distance of q(s, a | s') to a true p(s, a | s') that sits on predecessor[s', a], (runs,).
 
-    The posterior of s' sits on one s for each a, so the sum over s has two parts: what the model gives that s, and what
-    it gives all others. Averaged over states that have a predecessor, by how often they were visited.
+    The sum over s has two parts: what the model gives the one predecessor, and what it gives all other states.
+
+    Args:
+        model: what is judged.
+        predecessor: (next states, actions); -1 where there is none.
+        true: p(a | s'), (runs, next states, actions).
+        arrivals: weight of each s' in the average, (runs, next states); states without predecessor do not count.
     """
-    true = posterior(predecessor, visits, probs)
     q_action, q_state = model.actions.probs, model.states.prob_of(predecessor)
     distance = 0.5 * (np.abs(q_action * q_state - true) + q_action * (1 - q_state)).sum(2)
-    weight = visits * (predecessor >= 0).any(1)
+    weight = arrivals * (predecessor >= 0).any(1)
     return (distance * weight).sum(1) / np.maximum(weight.sum(1), 1)
 
 

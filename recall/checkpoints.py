@@ -58,7 +58,7 @@ def load(path: Path) -> State:
     """
     head, _, body = path.read_bytes().partition(b"\n")
     if head != MAGIC + hashlib.sha256(body).hexdigest().encode():
-        raise CheckpointError(f"{path} is no whole checkpoint; delete it and the training starts again")
+        raise CheckpointError(f"{path} is damaged or no checkpoint")
     with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
         return _join(json.loads(str(arrays[META])), arrays)
 

@@ -110,7 +110,7 @@ def check_cell(notebook: NotebookNode, schema: type | None) -> None:
     if odd:
         raise RecallError(
             f"papermill reads {', '.join(in_cell) or 'nothing'} from the cell tagged 'parameters' and the "
-            f"page's dataclass has {', '.join(in_schema) or 'nothing'}; they must not differ in {', '.join(odd)}"
+            f"page's dataclass has {', '.join(in_schema) or 'nothing'}; they differ in {', '.join(odd)}"
         )
 
 

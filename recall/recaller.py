@@ -1,13 +1,14 @@
 """The recall half of Algorithm 2 as one object that a trainer may hold."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recall.backtracking import Batch, make_model
+from recall.backtracking import Batch, make_model, posterior, total_variation
 from recall.buffers import Rollout, TrajectoryBuffer
 from recall.errors import ConfigError
 from recall.imitation import annealed, imitation_loss
@@ -54,10 +55,12 @@ class RecallConfig:
         for name, count in counts.items():
             if count < 1:
                 raise ConfigError(f"{name} is {count}; it must be 1 or more")
-        if self.weight < 0 or self.model_updates < 0:
+        if not (0 <= self.weight < inf and self.model_updates >= 0):
             raise ConfigError(
                 f"weight is {self.weight}, model_updates {self.model_updates}; both must be 0 or more"
             )
+        if not 0 < self.model_learning_rate < inf:
+            raise ConfigError(f"model_learning_rate is {self.model_learning_rate}; it must be positive")
         if not (0 < self.top_fraction <= 1 and 0 <= self.anneal <= 1):
             raise ConfigError(
                 f"top_fraction is {self.top_fraction}, anneal {self.anneal}; both lie in [0, 1], top_fraction above 0"
@@ -104,6 +107,7 @@ class Recaller:
         self.buffer = TrajectoryBuffer(config.buffer_steps, n_runs, n_envs, discount)
         self.targets = HighValueStates(n_runs, n_states)
         self.visits = np.zeros((n_runs, n_states), np.float32)
+        self.arrivals = np.zeros_like(self.visits)
         self.steps = 0
         self.gradient_steps = 0
         self.traces: Traces | None = None
@@ -114,12 +118,19 @@ class Recaller:
         self.targets.hand_over(runs, np.full_like(runs, goal), reward)
         self.targets.rewarded[:] = True
 
+    def distance(self, agent: Imitator) -> np.ndarray:
+        """Total variation distance of the model to the posterior of the agent's behaviour, where it arrived, (runs,)."""
+        self.model.follow(self.visits, agent.probs)
+        true = posterior(self.predecessor, self.visits, agent.probs)
+        return total_variation(self.model, self.predecessor, true, self.arrivals)
+
     def observe(self, rollout: Rollout) -> None:
         """Store experience (lines 5 and 14)."""
         self.buffer.add(rollout)
         self.targets.observe(rollout)
         runs = np.arange(len(self.visits))[None, :, None]
         np.add.at(self.visits, (runs, rollout.obs), 1)
+        np.add.at(self.arrivals, (runs, rollout.next_obs), 1)
         self.steps += rollout.n_steps
 
     def update(self, agent: Imitator) -> dict[str, np.ndarray]:
@@ -158,6 +169,7 @@ class Recaller:
             "steps": self.steps,
             "gradient_steps": self.gradient_steps,
             "visits": self.visits,
+            "arrivals": self.arrivals,
             "model": self.model.state(),
             "buffer": self.buffer.state(),
             "targets": self.targets.state(),

@@ -5,6 +5,7 @@ checksums of the rest) and `timing.csv`. It appears whole or not at all.
 """
 
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -143,7 +144,7 @@ def write_record(root: Path, spec: RunSpec, result: Result, claims: Mapping[str,
         claims: hash of the rule of every claim the page judges, as they stand now.
     """
     folder = root / spec.folder
-    partial = folder.with_name(folder.name + ".partial")
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -204,9 +205,14 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def replace_folder(new: Path, folder: Path) -> None:
-    """Put `new` where `folder` is or was; a second writer that was faster wins, its record is the same."""
+    """Put `new` where `folder` is or was; a failure leaves what was there."""
     old = folder.with_name(f"{folder.name}.{time.time_ns()}.partial")
     if folder.exists():
         folder.rename(old)
-    new.rename(folder)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)

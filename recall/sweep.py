@@ -6,7 +6,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
@@ -17,7 +18,7 @@ import torch
 from tqdm.auto import tqdm
 
 from recall.checkpoints import scratch_folder
-from recall.errors import Interrupted
+from recall.errors import Interrupted, ParameterError
 from recall.runs import Result, RunSpec, numerics, write_record
 from recall.identity import settings_key
 from recall.training import Training, train
@@ -56,8 +57,9 @@ def train_missing(
     total = sum(steps_of(spec) for spec in missing)
     title = f"training {len(missing)} of {len(specs)}"
     with tqdm(total=total, unit="step", unit_scale=True, desc=title, disable=not progress) as bar:
-        for spec, result in train_all(missing, workers, bar.update):
-            write_record(store.root, spec, result, store.claims.get(spec.page, {}))
+        with closing(train_all(missing, workers, bar.update)) as finished:
+            for spec, result in finished:
+                write_record(store.root, spec, result, store.claims.get(spec.page, {}))
 
 
 def steps_of(spec: RunSpec) -> int:
@@ -73,10 +75,15 @@ def train_all(
     """Train specifications in parallel, one thread a process; yields each as it ends.
 
     Whatever stops the caller stops the workers after their current update.
+
+    Raises:
+        Interrupted: a worker was killed.
     """
+    if workers is not None and workers < 1:
+        raise ParameterError(f"workers is {workers}; it must be 1 or more")
     context = multiprocessing.get_context("spawn")
     steps, stop = context.Queue(), context.Event()
-    count = min(workers or len(os.sched_getaffinity(0)), len(specs))
+    count = min(workers or cores(), len(specs))
     with one_thread(), ProcessPoolExecutor(count, context, _start_worker, (steps, stop)) as pool:
         futures = {pool.submit(_work, spec): spec for spec in sorted(specs, key=steps_of, reverse=True)}
         try:
@@ -85,9 +92,19 @@ def train_all(
                 on_steps(_drain(steps))
                 for future in done:
                     yield futures.pop(future), future.result()
+        except BrokenProcessPool:
+            raise Interrupted(
+                "a training process was killed, perhaps for want of memory; "
+                "the same command goes on from its last checkpoint"
+            ) from None
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -120,11 +137,10 @@ class _Reporter:
 
     def __init__(self, steps: Queue, stop: Event) -> None:
         self.steps, self.stop = steps, stop
-        self.pending, self.sent = 0, time.monotonic()
+        self.taken, self.reported, self.sent = 0, 0, time.monotonic()
 
     def __call__(self, training: Training) -> None:
-        config = training.spec.agent
-        self.pending += config.n_envs * config.n_steps * len(training.spec.seeds)
+        self.taken = training.steps * len(training.spec.seeds)
         if self.stop.is_set():
             raise Interrupted("the training was stopped; the same command goes on from its last checkpoint")
         if time.monotonic() - self.sent > 0.5:
@@ -132,25 +148,25 @@ class _Reporter:
 
     def flush(self) -> None:
         """Send what was not yet sent."""
-        self.steps.put(self.pending)
-        self.pending, self.sent = 0, time.monotonic()
+        self.steps.put(self.taken - self.reported)
+        self.reported, self.sent = self.taken, time.monotonic()
 
 
 def _start_worker(steps: Queue, stop: Event) -> None:
-    global _reporter
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the parent too, and it asks the workers to stop.
+    global _channel
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which asks the workers to stop
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    _reporter = _Reporter(steps, stop)
+    _channel = steps, stop
 
 
 def _work(spec: RunSpec) -> Result:
     checkpoint = scratch_folder() / f"{spec.key}-{settings_key(numerics(len(spec.seeds)))}.checkpoint"
-    result = train(spec, checkpoint, _reporter)
-    _reporter.flush()
+    reporter = _Reporter(*_channel)
+    result = train(spec, checkpoint, reporter)
+    reporter.flush()
     return result
 
 
-_reporter: _Reporter
+_channel: tuple[Queue, Event]
+"""How a worker process reaches its parent."""

@@ -1,5 +1,6 @@
 """The on-policy training loop: rollouts, recall, updates, evaluation."""
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,11 @@ import pandas as pd
 
 from recall import checkpoints
 from recall.agents.actor_critic import ActorCritic
-from recall.backtracking import total_variation
 from recall.buffers import Rollout
 from recall.envs.exact import discounted_values, effective_probs, evaluate, replay_return
 from recall.envs.four_rooms import FourRooms
 from recall.envs.four_rooms_vector import VectorFourRooms
+from recall.errors import CheckpointError
 from recall.exploration import Exploration
 from recall.logbook import Logbook, Stopwatch
 from recall.recaller import Recaller
@@ -108,9 +109,7 @@ class Training:
             "model_gradient_steps": np.full(len(knows), recaller.gradient_steps),
             "trace_return": np.where(knows, replayed, np.nan),
             "policy_return": np.where(knows, own, np.nan),
-            "model_tv": total_variation(
-                recaller.model, self.grid.predecessor, recaller.visits, self.agent.probs
-            ),
+            "model_tv": recaller.distance(self.agent),
         }
 
     def _snapshot(self) -> None:
@@ -130,7 +129,9 @@ class Training:
         return {"key": self.spec.key, "update": self.update, "seconds": dict(self.seconds), **parts}
 
     def load_state(self, state: checkpoints.State) -> None:
-        """Go on from a checkpoint of the same specification."""
+        """Go on from a checkpoint, which must be of the same specification."""
+        if state.get("key") != self.spec.key:
+            raise CheckpointError(f"the checkpoint is of run {state.get('key')}; this run is {self.spec.key}")
         self.update, self.seconds = state["update"], state["seconds"]
         for name, part in self._parts().items():
             part.load_state(state[name])
@@ -152,11 +153,15 @@ def train(
     Args:
         spec: what to train.
         checkpoint: file that keeps the state at most `CHECKPOINT_SECONDS` behind, removed at the end; None keeps none.
+            One that is damaged or of another run is left unread, with a notice.
         on_update: called after every update; what it raises ends the training, and the checkpoint stays.
     """
     training = Training(spec)
     if checkpoint is not None and checkpoint.is_file():
-        training.load_state(checkpoints.load(checkpoint))
+        try:
+            training.load_state(checkpoints.load(checkpoint))
+        except CheckpointError as error:
+            print(f"recall: {error}; {spec.folder} starts again from its beginning", file=sys.stderr)
     saved = time.monotonic()
     while training.update < spec.n_updates:
         training.step()

@@ -1,6 +1,7 @@
 """The tuning grid of the page four-rooms: the same number of configurations and seeds for every arm."""
 
 import json
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,8 +23,9 @@ def tune(output: Path, progress: bool = True) -> pd.DataFrame:
     }
     frames = []
     with tqdm(total=sum(map(steps_of, specs)), unit="step", unit_scale=True, disable=not progress) as bar:
-        for run, result in train_all(list(specs), on_steps=bar.update):
-            frames.append(_rows(run, specs[run], result.tables["metrics"]))
+        with closing(train_all(list(specs), on_steps=bar.update)) as finished:
+            for run, result in finished:
+                frames.append(_rows(run, specs[run], result.tables["metrics"]))
     table = pd.concat(frames).sort_values(["arm", "config", "seed"], ignore_index=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(output, index=False, float_format="%.6g", lineterminator="\n")

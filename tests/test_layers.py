@@ -10,7 +10,7 @@ import pytest
 
 LAYERS = [  # from the top; a name stands for a module, or a package with everything in it
     ["cli"],
-    ["book"],
+    ["book", "listing", "moved"],
     ["notebooks"],
     ["pages", "tuning"],
     ["experiments", "sweep"],

@@ -56,7 +56,8 @@ def test_workflows_run_targets_of_the_makefile(root: Path, name: str) -> None:
     commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     for command in commands:
         if command.startswith("make "):
-            done = subprocess.run([*command.split(), "--dry-run"], cwd=root, capture_output=True, text=True)
+            arguments = [*command.split("|")[0].split(), "--dry-run"]
+            done = subprocess.run(arguments, cwd=root, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
     assert any(command.startswith("make ") for command in commands)
 

@@ -61,7 +61,7 @@ class Record:
             raise RecordError(
                 f"{self.path} holds no table {name!r}; it was not recorded for arm {self.labels['arm']!r}"
             )
-        return pd.read_csv(self.path / _table_file(name), float_precision="round_trip")
+        return pd.read_csv(self.path / _table_file(name))
 
 
 def _table_file(name: str) -> str:

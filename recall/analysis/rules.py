@@ -30,7 +30,7 @@ MIN_SEEDS = 5
 
 ALPHA = 0.05
 
-TABLE = "env treatment baseline effect low high confidence seeds budget finding".split()
+TABLE = ["env", "treatment", "baseline", "effect", "low", "high", "confidence", "seeds", "budget", "finding"]
 """Columns of a finding's table, a row a comparison."""
 
 
@@ -208,6 +208,8 @@ def grows(
         effect = Interval(*(float(np.expm1(end * (max(sizes) - min(sizes)))) for end in slope))
     found = [_read(c, effect, margin, floor, dose) for c in comparisons]
     states = ["" if word == _sign(effect, margin) else word for word in found]  # only the slope has a sign
+    if "floor" in states:
+        found = ["floor"] * len(comparisons)
     table = _table(comparisons, ratios, [1 - ALPHA] * len(comparisons), states)
     return Finding(*_combine(comparisons, found), effect, unit, table)
 
@@ -252,4 +254,4 @@ RULES: dict[str, Callable[..., Finding]] = {
     "grows": grows,
     "only_baseline_fails": only_baseline_fails,
 }
-"""The rules a claim may name; all their keyword arguments stand in book/claims.yml, so its hash covers them."""
+"""The rules a claim may name; book/claims.yml gives all their keyword arguments, so its hash covers them."""
