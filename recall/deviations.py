@@ -1,10 +1,10 @@
-"""Where the settings of the published runs come from: read off the lines below the fields of the configurations."""
+"""Where the settings of the runs come from: read off the lines below the fields of the configurations."""
 
 import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -22,10 +22,13 @@ PARTS: dict[str, tuple[type, Callable[[RunSpec], object]]] = {
     "recall": (RecallConfig, lambda spec: spec.recall),
     "run": (Arena, lambda spec: spec),
 }
-"""The configurations of a run: the class whose fields are documented, and where a specification holds its values."""
+"""The configurations of a run: the class that documents them, and where a specification has their values."""
 
-NAMES_ONLY = {"label", "env"}
+NAMES = {"label", "env"}
 """Fields that name an arena and its environment; the others are settings."""
+
+MANY = 4
+"""With more different values than this, the arms that have them are not listed."""
 
 SOURCE = re.compile(r"\b(?:not stated|the paper has|ours|usual|Sec\.|Eq\.|Algorithm)", re.IGNORECASE)
 """How a line begins to say who chose a value."""
@@ -70,40 +73,60 @@ def field_lines(cls: type) -> dict[str, str]:
 
 
 def _string(node: ast.stmt | None) -> str:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+    if (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ):
         return " ".join(node.value.value.split())
     return ""
 
 
-def settings() -> list[Setting]:
-    """Every field of every configuration, in the order in which they are written."""
-    return [
-        Setting(part, field.name, field_lines(cls)[field.name])
-        for part, (cls, _) in PARTS.items()
-        for field in fields(cls)
-        if field.name not in NAMES_ONLY
-    ]
+def settings(part: str) -> list[Setting]:
+    """Every setting of a configuration, in the order in which they are written."""
+    cls, _ = PARTS[part]
+    lines = field_lines(cls)
+    return [Setting(part, field.name, lines[field.name]) for field in fields(cls) if field.name not in NAMES]
 
 
-def deviations(specs: Sequence[RunSpec]) -> pd.DataFrame:
-    """A row a setting: part, name, value used in `specs`, source, and whether the paper states it."""
-    rows = [(s.part, s.name, value_used(s, specs), s.line, s.stated) for s in settings()]
-    return pd.DataFrame(rows, columns=["part", "setting", "value used", "meaning and source", "stated in the paper"])
+def deviations(specs: Sequence[RunSpec], part: str) -> pd.DataFrame:
+    """A row a setting of a configuration: its name, the value used in `specs`, its line, whether it is stated."""
+    rows = [(s.name, value_used(s, specs), s.line, s.stated) for s in settings(part)]
+    return pd.DataFrame(rows, columns=["setting", "value used", "meaning and source", "in the paper"])
 
 
 def value_used(setting: Setting, specs: Sequence[RunSpec]) -> str:
-    """The value, or the values with the arms or environments that have them."""
+    """The value in `specs`, or the values with the arms or environments that have them."""
     of_spec = PARTS[setting.part][1]
     values = {spec: getattr(config, setting.name) for spec in specs if (config := of_spec(spec)) is not None}
-    if len(set(map(_key, values.values()))) == 1:
-        return _write(next(iter(values.values())))
-    by_arm, by_env = (_grouped({(name(s), _key(v)): v for s, v in values.items()}) for name in (_arm, _env))
-    return _listed(min(by_arm, by_env, key=lambda groups: sum(map(len, groups.values()))))
+    distinct = list(dict.fromkeys(values.values()))
+    if len(distinct) == 1:
+        return write(distinct[0])
+    for label in ("arm", "env_label"):
+        holders = {
+            value: unique(getattr(s, label) for s in values if values[s] == value) for value in distinct
+        }
+        if sum(map(len, holders.values())) == len(unique(getattr(spec, label) for spec in values)):
+            return write_groups(holders)
+    return f"{write(min(distinct))} to {write(max(distinct))}, by arm and environment"
 
 
-def _arm(spec: RunSpec) -> str:
-    return spec.arm
+def unique(names: Iterable[str]) -> list[str]:
+    """The different names, in their order."""
+    return list(dict.fromkeys(names))
 
 
-def _env(spec: RunSpec) -> str:
-    return spec.env_label
+def write_groups(holders: Mapping[Any, Sequence[str]]) -> str:
+    """Values with the names that have them: no names at the value of the majority, none at all for many values."""
+    if len(holders) > MANY:
+        return f"{', '.join(map(write, holders))}, by arm"
+    majority = [v for v, names in holders.items() if 2 * len(names) > sum(map(len, holders.values()))]
+    others = [f"{write(v)} in {', '.join(names)}" for v, names in holders.items() if v not in majority]
+    return "; ".join([*map(write, majority), *others])
+
+
+def write(value: object) -> str:
+    """A value for people."""
+    if isinstance(value, tuple):
+        return ", ".join(map(write, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)

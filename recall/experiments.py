@@ -48,8 +48,8 @@ class Arm:
     """Settings of the actor-critic."""
     recall: RecallConfig | None = None
     """Settings of the recaller, but for the length."""
-    sides: float = 2.0
-    """Length of a trace in sides of the grid."""
+    sides: float = 1.0
+    """Length of a trace in sides of the grid, rounded."""
 
     def recall_at(self, side: int) -> RecallConfig | None:
         """The recaller's settings on a grid of a size."""
@@ -59,15 +59,15 @@ class Arm:
 ARMS: dict[str, Arm] = {
     "baseline": Arm(TUNED),
     "baseline-entropy": Arm(UNTUNED),
-    "true": Arm(TUNED, RecallConfig("true")),
-    "true-uniform": Arm(TUNED, RecallConfig("true-uniform")),
-    "learned": Arm(TUNED, RecallConfig("learned")),
-    "learned-both": Arm(TUNED, RecallConfig("learned-both")),
-    "untrained": Arm(TUNED, RecallConfig("untrained")),
-    "untrained-network": Arm(TUNED, RecallConfig("untrained-network")),
-    "known-goal": Arm(TUNED, RecallConfig("true", known_goal=True)),
+    "true": Arm(TUNED, RecallConfig("true", weight=1.0), sides=3.0),
+    "true-uniform": Arm(TUNED, RecallConfig("true-uniform", weight=0.1), sides=0.5),
+    "learned": Arm(TUNED, RecallConfig("learned", weight=0.3), sides=3.0),
+    "learned-both": Arm(TUNED, RecallConfig("learned-both", weight=0.1), sides=0.5),
+    "untrained": Arm(TUNED, RecallConfig("untrained", weight=0.3), sides=0.5),
+    "untrained-network": Arm(TUNED, RecallConfig("untrained-network", weight=0.3), sides=0.5),
+    "known-goal": Arm(TUNED, RecallConfig("true", weight=1.0, known_goal=True), sides=3.0),
 }
-"""Arms of the page four-rooms. Weights and lengths are the best of each arm's tuning grid."""
+"""Arms of the page four-rooms. Weight and length of each are the best of its tuning grid; known-goal has those of true."""
 
 TUNING_SEEDS = tuple(range(1000, 1010))
 """Seeds of the tuning grid, never reported elsewhere."""

@@ -24,7 +24,7 @@ class RecallConfig:
     model: str = "learned"
     """Backtracking model: true, true-uniform, learned, learned-both, untrained or untrained-network (Sec. 6.1, 12)."""
     length: int = 30
-    """Steps of a trace. Not stated in the paper for grids; ours: two sides of the grid."""
+    """Steps of a trace. Not stated in the paper for grids; by the tuning grid, in sides of the grid."""
     n_traces: int = 10
     """Traces an update, N of Algorithm 2. Not stated in the paper; ours."""
     n_targets: int = 1
@@ -177,11 +177,8 @@ class Recaller:
 
     def load_state(self, state: dict) -> None:
         """Put both back where `state()` found them."""
-        self.steps, self.gradient_steps, self.visits = (
-            state["steps"],
-            state["gradient_steps"],
-            state["visits"],
-        )
+        self.steps, self.gradient_steps = state["steps"], state["gradient_steps"]
+        self.visits, self.arrivals = state["visits"], state["arrivals"]
         self.model.load_state(state["model"])
         self.buffer.load_state(state["buffer"])
         self.targets.load_state(state["targets"])

@@ -26,7 +26,7 @@ class Streams:
         return self._generators[name]
 
     def uniform(self, name: str, *shape: int) -> np.ndarray:
-        """Uniform numbers in [0, 1), (runs, *shape), float32."""
+        """Uniform numbers in [0, 1), `(runs, *shape)`, float32."""
         out = np.empty((len(self.seeds), *shape), np.float32)
         for row, generator in zip(out, self._generators[name], strict=True):
             generator.random(out=row, dtype=np.float32)

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -71,7 +71,7 @@ def train_all(
     specs: Sequence[RunSpec],
     workers: int | None = None,
     on_steps: Callable[[int], object] = lambda steps: None,
-) -> Iterator[tuple[RunSpec, Result]]:
+) -> Generator[tuple[RunSpec, Result], None, None]:
     """Train specifications in parallel, one thread a process; yields each as it ends.
 
     Whatever stops the caller stops the workers after their current update.

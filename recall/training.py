@@ -75,7 +75,7 @@ class Training:
             learned = self.agent.update(rollout)
         self.update += 1
         with self.clock("evaluation"):
-            if self.update % self.spec.eval_every == 0:
+            if self.update % self.spec.eval_every == 0 or self.update == self.spec.n_updates:
                 self._evaluate(learned, recalled)
             self._snapshot()
 

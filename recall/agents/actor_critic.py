@@ -17,7 +17,7 @@ from recall.seeding import Streams
 class ActorCriticConfig:
     """Settings of the actor-critic."""
 
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     """Adam's step size. Not stated in the paper; chosen by the tuning grid of the page four-rooms."""
     entropy: float = 0.01
     """Weight of the entropy bonus. Not stated in the paper; 0.01 is what A2C of its time used (Mnih et al. 2016)."""

@@ -216,6 +216,6 @@ def _verdict(claim: Claim, evidence: Evidence) -> Verdict:
 
 
 def _budget(steps: Sequence[int]) -> str:
-    """The steps of each seed, for people: "at 300k steps"."""
-    ends = sorted({min(steps), max(steps)})
-    return f"at {' to '.join(f'{end / 1000:g}k' for end in ends)} steps"
+    """The steps of each seed, for people: "at 60k to 240k steps"."""
+    ends = dict.fromkeys((min(steps), max(steps)))
+    return f"at {' to '.join(f'{end / 1000:,.0f}k' for end in ends)} steps"

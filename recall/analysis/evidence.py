@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recall.analysis.endpoints import ENDPOINTS
-from recall.analysis.records import Record, check_comparable, tidy
+from recall.analysis.records import Record, check_comparable, check_distinct, tidy
 from recall.analysis.rules import Comparison
 from recall.errors import RecordError
 
@@ -17,6 +17,7 @@ class Evidence:
     """The records of one page; each of their tables is read once."""
 
     def __init__(self, records: Sequence[Record]) -> None:
+        check_distinct(records)
         self.records = records
         self._tables: dict[str, pd.DataFrame] = {}
 

@@ -1,6 +1,5 @@
-"""A figure together with what it shows in words and the data behind it; figures as reproducible SVG."""
+"""A figure together with what it shows in words and the data behind it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
@@ -11,12 +10,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from recall.analysis.style import PANEL, STYLE
-
-COORDINATES = re.compile(r"-?\d+\.\d{2,}")
-"""Numbers with more decimals than an eye can tell apart, a point being 1/72 inch."""
-
-PLACES = re.compile(r'(?<= [dxy]=")[^"]*')
-"""Attributes of an SVG that say where something is drawn."""
+from recall.analysis.svg import smaller
 
 
 @dataclass(frozen=True)
@@ -36,11 +30,7 @@ class Panel:
         with rc_context(STYLE):
             metadata = {"Date": None, "Creator": None, "Title": self.alt}
             self.figure.savefig(out, format="svg", metadata=metadata)
-        return PLACES.sub(lambda place: COORDINATES.sub(_short, place[0]), out.getvalue())
-
-
-def _short(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.4g}"
+        return smaller(out.getvalue())
 
 
 def new_figure(height: float, width: float = PANEL) -> Figure:
@@ -59,7 +49,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def in_words(values: Mapping[str, float]) -> str:
-    """Named numbers, the largest first: 0.93 (learned model), 0.81 (baseline)."""
+    """Named numbers, the largest first: 0.93 (learned model) and 0.81 (baseline)."""
     known = {name: value for name, value in values.items() if np.isfinite(value)}
     ranked = sorted(known.items(), key=lambda item: -item[1])
     return listed([f"{value:.3g} ({name})" for name, value in ranked]) or "nothing is known"

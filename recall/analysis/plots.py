@@ -1,14 +1,15 @@
 """Curves over training: the IQM of the seeds, its 95 % band, every seed faint behind; a panel an environment."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from recall.analysis.panels import Panel, in_words, listed, new_figure
+from recall.analysis.panels import Panel, in_words, new_figure
 from recall.analysis.stats import iqm, iqm_band, survival
 from recall.analysis.style import STYLE, arm_style, environment_name
 
@@ -17,6 +18,9 @@ MAIN = ("baseline", "learned", "true", "untrained")
 
 HEIGHT = 2.7
 """Inches."""
+
+TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+"""Of a logarithmic axis."""
 
 BAND_SEED = 0
 """Of the resamples behind every band, so that a figure is the same each time."""
@@ -32,6 +36,8 @@ class Quantity:
     """Its name for people, with the unit."""
     scale: float = 1
     """What its values are divided by."""
+    is_log: bool = False
+    """Whether its axis is logarithmic."""
 
 
 STEPS = Quantity("step", "environment steps, thousands", 1000)
@@ -76,8 +82,8 @@ def curves(
     """
     tables = _split(frame.dropna(subset=[y.column]), arms)
     drawn = {env: {arm: Curve(rows, y, x) for arm, rows in of_env.items()} for env, of_env in tables.items()}
-    tops = [top for of_env in drawn.values() for curve in of_env.values() for top in (*curve.iqm, *curve.high)]
-    limits = limits or (0, 1.05 * float(np.nanmax(tops, initial=0)))
+    heights = [h for of_env in drawn.values() for curve in of_env.values() for h in (*curve.iqm, *curve.high)]
+    limits = limits or (float(np.nanmin(heights, initial=np.inf)) / 1.2 if y.is_log else 0, 1.05 * float(np.nanmax(heights, initial=0)))
     columns = ["env", "arm", "seed", x.column, y.column]
     return [
         _curve_panel(env, of_env, y, x, limits, pd.concat(tables[env].values())[columns])
@@ -87,7 +93,7 @@ def curves(
 
 def _split(frame: pd.DataFrame, arms: Sequence[str]) -> dict[str, dict[str, pd.DataFrame]]:
     """Rows by environment and arm, the arms in the order asked for; environments without any are left out."""
-    environments = {env: dict(list(rows.groupby("arm"))) for env, rows in frame.groupby("env", sort=False)}
+    environments = {env: dict(list(rows.groupby("arm"))) for env, rows in frame.groupby("env")}
     tables = {env: {arm: rows[arm] for arm in arms if arm in rows} for env, rows in environments.items()}
     return {env: of_env for env, of_env in tables.items() if of_env}
 
@@ -104,14 +110,19 @@ def _curve_panel(
     ax = figure.subplots()
     for order, (arm, curve) in enumerate(drawn.items()):
         draw_curve(ax, arm, curve, order)
+    if y.is_log:
+        ax.set_yscale("log")
+        ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
+        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
     ax.set(title=environment_name(env), xlabel=x.label, ylabel=y.label, ylim=limits, xlim=(0, None))
     ax.legend()
-    halves = [
-        in_words({arm_style(arm).label: curve.at(share) for arm, curve in drawn.items()}) for share in (0.5, 1)
-    ]
+    early, late = (
+        in_words({arm_style(arm).label: curve.at(share) for arm, curve in drawn.items()}) for share in (0.25, 1)
+    )
     alt = (
-        f"{y.label} over {x.label}, {environment_name(env)}, interquartile mean of the seeds. "
-        f"At half the budget {halves[0]}; at its end {halves[1]}."
+        f"{y.label} over {x.label}, {environment_name(env)}, interquartile mean of the seeds: "
+        f"a quarter into the training {early}; at its end {late}."
     )
     return Panel(figure, alt[0].upper() + alt[1:], data)
 
@@ -146,22 +157,25 @@ def survivals(times: pd.DataFrame, title: str, arms: Sequence[str] = MAIN) -> li
 def _survival_panel(env: str, tables: Mapping[str, pd.DataFrame], title: str) -> Panel:
     figure = new_figure(HEIGHT)
     ax = figure.subplots()
-    words = {}
-    for order, (arm, rows) in enumerate(tables.items()):
-        budget, times = rows["budget"].max(), rows["value"].to_numpy(float)
-        steps = np.concatenate([[0], np.sort(times[np.isfinite(times)]), [budget]])
-        share = survival(times, steps, budget)
-        never = int(np.isinf(times).sum())
+    words = []
+    widths = np.linspace(3.6, 1.4, len(tables))  # where arms coincide, all of them stay visible
+    for width, (arm, rows) in zip(widths, tables.items(), strict=True):
+        never, total, half = int(np.isinf(rows["value"]).sum()), len(rows), float(rows["value"].median())
         style = arm_style(arm)
-        label = f"{style.label} ({never} of {len(times)} never)" if never else style.label
-        ax.step(
-            steps / STEPS.scale, share, where="post", **style.of_line | {"label": label}, linewidth=1.7,
-            marker=style.marker, markevery=[-1] if never else (order + 1, 6), clip_on=False,
-        )  # fmt: skip
-        middle = f"half of the seeds at {np.median(times) / 1000:.0f}k steps" if 2 * never < len(times) else "not half"
-        words[style.label] = f"{middle}, {never} of {len(times)} never"
-    ax.set(title=environment_name(env), xlabel=STEPS.label, ylabel=f"share of seeds not yet\n{title}")
+        label = f"{style.label} ({never} of {total} never)" if never else style.label
+        _draw_survival(ax, rows, style.of_line | {"label": label, "linewidth": width, "marker": style.marker})
+        words.append(f"{style.label}: half of the seeds by {half / 1000:.0f}k steps, {never} of {total} never")
+    ax.set(title=environment_name(env), xlabel=STEPS.label, ylabel=f"share of seeds\nnot yet {title}")
     ax.set(xlim=(0, None), ylim=(0, 1.02))
     ax.legend()
-    alt = f"When seeds are {title}, {environment_name(env)}: " + "; ".join(f"{k}: {v}" for k, v in words.items()) + "."
-    return Panel(figure, alt, pd.concat(tables.values()))
+    alt = f"Share of seeds not yet {title} over environment steps, {environment_name(env)}. {'; '.join(words)}."
+    return Panel(figure, alt.replace("by infk steps", "never"), pd.concat(tables.values()))
+
+
+def _draw_survival(ax: Axes, rows: pd.DataFrame, line: Mapping[str, Any]) -> None:
+    """Stairs with a marker where half of the seeds are through, and one at the end for those that never are."""
+    budget, times = float(rows["budget"].max()), rows["value"].to_numpy(float)
+    steps = np.concatenate([[0], np.sort(times[np.isfinite(times)]), [budget]])
+    share = survival(times, steps, budget)
+    marked = {int((share > 0.5).sum()), len(steps) - 1 if share[-1] else 0}
+    ax.step(steps / STEPS.scale, share, where="post", markevery=sorted(marked), clip_on=False, **line)

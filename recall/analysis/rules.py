@@ -98,7 +98,7 @@ def superior(
 
     Args:
         comparisons: environments times treatments times baselines.
-        margin: an interval inside plus or minus this share of the baseline is no effect.
+        margin: an adjusted interval inside plus or minus this share of the baseline is no effect.
         floor: below this level of both arms nothing was learned and nothing is decided.
         dose: with a smaller share of seeds that imitated anything, a missing effect is no evidence.
         paired: whether equal seeds of the two arms belong together.

@@ -56,7 +56,7 @@ def iqm_band(
 def probability_of_improvement(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
     """P(a > b) for a seed of each, ties counting half, with Newcombe's score interval.
 
-    Newcombe (2006, part 2, method 5): all p with |estimate - p| <= z * sd(p), sd after Hanley and McNeil
+    Newcombe (2006, part 2, method 5): all p with `|estimate - p| <= z * sd(p)`, sd after Hanley and McNeil
     (1982) with equal group sizes. Unlike a bootstrap it keeps its coverage when every seed of `a` beats every
     seed of `b`.
     """
@@ -115,12 +115,12 @@ def _satterthwaite(variances: Sequence[np.ndarray], dofs: Sequence[int]) -> np.n
 def relative_difference(
     treatment: np.ndarray, baseline: np.ndarray, confidence: float = 0.95, paired: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(mean of treatment - mean of baseline) / |mean of baseline|, and its interval by Fieller's theorem.
+    """`(mean of treatment - mean of baseline) / |mean of baseline|`, and its interval by Fieller's theorem.
 
-    The interval holds every ratio r of the means with |m_t - r m_b| <= t se(m_t - r m_b), a quadratic in r, t
-    with Welch's degrees of freedom. So it excludes 0 exactly when Welch's test rejects equal means. Where the
-    baseline cannot be told from 0, no upper limit exists: the interval is then one-sided if the means differ,
-    else the whole line.
+    The interval holds every ratio r of the means with `|m_t - r m_b| <= t se(m_t - r m_b)`, a quadratic in r,
+    t with Welch's degrees of freedom. So it excludes 0 exactly when Welch's test rejects equal means. Where
+    the baseline cannot be told from 0, no upper limit exists: the interval is then one-sided if the means
+    differ, else the whole line.
 
     Args:
         treatment: one value a seed, (..., n).

@@ -1,6 +1,6 @@
 """How every figure looks: one colour, line style, marker and name for each arm, in the whole book."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 LineStyle = str | tuple[float, tuple[float, ...]]
@@ -88,9 +88,15 @@ ARMS: dict[str, ArmStyle] = {
 true one, grey with an untrained one, purple for controls."""
 
 
+PARTS = {"traces": "recalled actions", "policy": "policy's own"}
+"""Parts of an arm that are compared with each other, `arm/part`."""
+
+
 def arm_style(arm: str) -> ArmStyle:
-    """The style of an arm; a part of an arm (`arm/part`) looks like the arm."""
-    return ARMS[arm.partition("/")[0]]
+    """The style of an arm; its policy's part is drawn dark and dashed beside the part of its traces."""
+    whole, _, part = arm.partition("/")
+    style = replace(ARMS[whole], label=f"{ARMS[whole].label}: {PARTS[part]}") if part else ARMS[whole]
+    return replace(style, color=INK, line=(0, (4, 1.5)), marker="d") if part == "policy" else style
 
 
 def environment_name(label: str) -> str:

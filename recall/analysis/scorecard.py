@@ -1,0 +1,162 @@
+"""The scorecard: every claim of the paper with its verdict, as HTML."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+
+from recall.analysis.cards import Html, Row, cards, to_html
+from recall.analysis.claims import Judgement, Verdict
+from recall.analysis.rules import WORDS
+
+MARKS = dict(zip(WORDS, ("✓", "✗", "=", "?", "–"), strict=True))
+"""A symbol for each word, so that no verdict needs its colour to be read."""
+
+MEANINGS = (
+    "the whole interval lies on the side of the claim, in every comparison the claim names",
+    "in at least one comparison the whole interval lies on the other side",
+    "in every comparison the interval lies inside the shaded zone",
+    "neither; below the word stands why: a wide interval, few seeds, nothing learned in either arm (floor), "
+    "hardly anything imitated (dose), comparisons that disagree",
+    "there are no records yet",
+)
+"""When each word is used, in the order of `WORDS`."""
+
+COLUMNS = ("the paper's claim", "verdict", "effect", "what it rests on")
+
+SAYS_NO_MORE = ("above", "below", *WORDS)
+"""Reasons that add nothing to the word."""
+
+WIDTH, HEIGHT, PAD = 150, 22, 8
+"""Size of the drawing of an effect, and the room at its ends for the arrow of an interval that goes on."""
+
+
+def count_words(judgements: Sequence[Judgement]) -> dict[str, int]:
+    """How many claims have each verdict, all words included."""
+    found = [judgement.current.word for judgement in judgements]
+    return {word: found.count(word) for word in WORDS}
+
+
+def badge(word: str) -> Html:
+    """A verdict: symbol, word and colour."""
+    return Html(f'<span class="verdict {word.replace(" ", "-")}">{MARKS[word]}&nbsp;{word}</span>')
+
+
+def miniature(judgements: Sequence[Judgement]) -> Html:
+    """The scorecard in one line: how many claims have each verdict."""
+    counts = (f"<li><b>{n}</b> {badge(word)}</li>" for word, n in count_words(judgements).items())
+    return Html(f'<ul class="scorecard-miniature">{"".join(counts)}</ul>')
+
+
+def glossary() -> Html:
+    """What each word means."""
+    rows = (Row((badge(word), meaning)) for word, meaning in zip(WORDS, MEANINGS, strict=True))
+    return cards(("word", "when"), rows, "What the verdicts mean")
+
+
+def scorecard(judgements: Sequence[Judgement], pages: Mapping[str, str]) -> Html:
+    """A row a claim: what the paper says, verdict, effect drawn on one scale, seeds, budgets, page.
+
+    Args:
+        judgements: in the order of the paper.
+        pages: address of each page of the book; a claim of another page has no link.
+    """
+    limit = scale_limit(judgements)
+    rows = [_row(place, judgement, pages, limit) for place, judgement in enumerate(judgements)]
+    return cards(COLUMNS, rows, "The paper's claims and their verdicts")
+
+
+def _row(place: int, judgement: Judgement, pages: Mapping[str, str], limit: float) -> Row:
+    verdict, claim = judgement.current, judgement.current.claim
+    cells = (
+        Html(f"{escape(claim.text)}<br><small>{claim.source} · <code>{claim.id}</code></small>"),
+        Html(_verdict(verdict) + "".join(_earlier(judgement, old) for old in judgement.earlier)),
+        effect(verdict, limit),
+        _basis(verdict, pages),
+    )
+    largest_first = -verdict.effect if np.isfinite(verdict.effect) else "Infinity"
+    order = (place, WORDS.index(verdict.word), largest_first, claim.page)
+    return Row(cells, claim.id, dict(zip(("section", "verdict", "effect", "page"), order, strict=True)))
+
+
+def _verdict(verdict: Verdict) -> str:
+    reason = "" if verdict.reason in SAYS_NO_MORE else f"<br><small>{escape(verdict.reason)}</small>"
+    return badge(verdict.word) + reason
+
+
+def _basis(verdict: Verdict, pages: Mapping[str, str]) -> Html:
+    """Seeds, budget, the paper's budget, and the page that has more."""
+    claim = verdict.claim
+    runs = f"{verdict.seeds} seeds {escape(verdict.budget)}<br>" if verdict.seeds else ""
+    page = f'<a href="{escape(pages[claim.page])}">{claim.page}</a>' if claim.page in pages else claim.page
+    return Html(f"{runs}<small>paper: {escape(claim.paper_budget)}</small><br>page: {page}")
+
+
+def _earlier(judgement: Judgement, verdict: Verdict) -> str:
+    """The verdict under a rule that was changed, when and why."""
+    claim = judgement.current.claim
+    change = claim.superseded[claim.earlier.index(verdict.claim)]
+    when = f"under the rule before {change['date']} ({change['reason']})"
+    return f'<div class="earlier"><small>{escape(when)}:</small> {_verdict(verdict)}</div>'
+
+
+def scale_limit(judgements: Sequence[Judgement]) -> float:
+    """End of the scale of all effects: 1, or the whole number up to 3 that is enough for every one."""
+    effects = [abs(j.current.effect) for j in judgements if np.isfinite(j.current.effect)]
+    return float(min(3, max(1, np.ceil(max(effects, default=1)))))
+
+
+def effect(verdict: Verdict, limit: float) -> Html:
+    """An effect as a dot on its interval, and in figures."""
+    if np.isnan(verdict.effect):
+        return Html("–")
+    digits = int(verdict.high - verdict.low < 0.02)
+    dot, low, high = (percent(end, digits) for end in (verdict.effect, verdict.low, verdict.high))
+    words = f"{dot} ({low} to {high})"
+    return Html(f"{_drawing(verdict, limit, words)}<br>{words}<br><small>{escape(verdict.unit)}</small>")
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share in percent with its sign."""
+    text = f"{100 * share:+.{digits}f}\N{NO-BREAK SPACE}%" if np.isfinite(share) else f"{share:+}"
+    return text.replace("-", "−").replace("inf", "∞") if share else text[1:]
+
+
+def _drawing(verdict: Verdict, limit: float, words: str) -> str:
+    """Interval, dot, zero and the zone of no effect; an arrow where the interval leaves the scale."""
+    zone, zero = _place(-verdict.claim.rule["margin"], limit), _place(0, limit)
+    low, dot, high = (_place(value, limit) for value in (verdict.low, verdict.effect, verdict.high))
+    middle = HEIGHT / 2
+    arrows = "".join(
+        f'<path d="M{x + 5 * side:g} {middle} l{-6 * side} -4 v8 z"/>'
+        for x, end, side in ((low, verdict.low, -1), (high, verdict.high, 1))
+        if abs(end) > limit
+    )
+    return (
+        f'<svg class="effect {verdict.word.replace(" ", "-")}" role="img" aria-label="{to_html(words)}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">'
+        f'<rect class="zone" x="{zone:g}" width="{2 * (zero - zone):g}" height="{HEIGHT}"/>'
+        f'<line class="zero" x1="{zero:g}" x2="{zero:g}" y2="{HEIGHT}"/>'
+        f'<line x1="{low:g}" x2="{high:g}" y1="{middle}" y2="{middle}"/>{arrows}'
+        f'<circle cx="{dot:g}" cy="{middle}" r="4"/></svg>'
+    )
+
+
+def _place(value: float, limit: float) -> float:
+    """Where a value lies in the drawing."""
+    return float(round(PAD + (np.clip(value, -limit, limit) / limit + 1) / 2 * (WIDTH - 2 * PAD), 1))
+
+
+def scale(limit: float) -> Html:
+    """The scale on which all effects are drawn."""
+    marks = {"start": -limit, "middle": 0.0, "end": limit}
+    labels = "".join(
+        f'<text x="{_place(value, limit):g}" y="28" text-anchor="{anchor}">{percent(value)}</text>'
+        f'<line x1="{_place(value, limit):g}" x2="{_place(value, limit):g}" y1="8" y2="14"/>'
+        for anchor, value in marks.items()
+    )
+    return Html(
+        f'<svg class="effect" role="img" aria-label="scale from {percent(-limit)} to {percent(limit)}" '
+        f'viewBox="0 0 {WIDTH} 32" width="{WIDTH}" height="32">'
+        f'<line x1="{PAD}" x2="{WIDTH - PAD}" y1="11" y2="11"/>{labels}</svg>'
+    )
