@@ -90,7 +90,7 @@ def settings(part: str) -> list[Setting]:
 
 
 def deviations(specs: Sequence[RunSpec], part: str) -> pd.DataFrame:
-    """A row a setting of a configuration: its name, the value used in `specs`, its line, whether it is stated."""
+    """A row a setting of a configuration: name, value used in `specs`, line, whether the paper states it."""
     rows = [(s.name, value_used(s, specs), s.line, s.stated) for s in settings(part)]
     return pd.DataFrame(rows, columns=["setting", "value used", "meaning and source", "in the paper"])
 
@@ -117,7 +117,7 @@ def unique(names: Iterable[str]) -> list[str]:
 
 
 def write_groups(holders: Mapping[Any, Sequence[str]]) -> str:
-    """Values with the names that have them: no names at the value of the majority, none at all for many values."""
+    """Values with the names that have them; the majority's value goes without, and so do many values."""
     if len(holders) > MANY:
         return f"{', '.join(map(write, holders))}, by arm"
     majority = [v for v, names in holders.items() if 2 * len(names) > sum(map(len, holders.values()))]

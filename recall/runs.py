@@ -18,7 +18,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from recall import __version__
 from recall.agents.actor_critic import ActorCritic, ActorCriticConfig
@@ -132,6 +131,8 @@ class Result:
 
     tables: dict[str, pd.DataFrame]
     timing: pd.DataFrame
+    threads: int
+    """Threads of the process that trained."""
 
 
 def write_record(root: Path, spec: RunSpec, result: Result, claims: Mapping[str, str]) -> Path:
@@ -179,10 +180,10 @@ def provenance(result: Result) -> dict:
     libraries = {name: version(name) for name in ("torch", "numpy", "pandas", "gymnasium")}
     return {
         "commit": git("rev-parse", "HEAD"),
-        "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", "recall")),
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ".")),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": processor_family(),
-        "threads": torch.get_num_threads(),
+        "threads": result.threads,
         "platform": platform.platform(),
         "python": sys.version.partition(" ")[0],
         "versions": {"recall": __version__, **libraries},

@@ -142,7 +142,7 @@ class _Reporter:
     def __call__(self, training: Training) -> None:
         self.taken = training.steps * len(training.spec.seeds)
         if self.stop.is_set():
-            raise Interrupted("the training was stopped; the same command goes on from its last checkpoint")
+            raise Interrupted("the training was stopped; the same command goes on from there")
         if time.monotonic() - self.sent > 0.5:
             self.flush()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from recall import checkpoints
 from recall.agents.actor_critic import ActorCritic
@@ -14,7 +15,7 @@ from recall.buffers import Rollout
 from recall.envs.exact import discounted_values, effective_probs, evaluate, replay_return
 from recall.envs.four_rooms import FourRooms
 from recall.envs.four_rooms_vector import VectorFourRooms
-from recall.errors import CheckpointError
+from recall.errors import CheckpointError, Interrupted
 from recall.exploration import Exploration
 from recall.logbook import Logbook, Stopwatch
 from recall.recaller import Recaller
@@ -140,7 +141,7 @@ class Training:
         """The tables of a finished training."""
         tables = self.log.tables() | {"occupancy": self.exploration.table()}
         timing = pd.DataFrame({"phase": self.seconds.keys(), "seconds": self.seconds.values()})
-        return Result(tables, timing)
+        return Result(tables, timing, torch.get_num_threads())
 
 
 def train(
@@ -154,7 +155,8 @@ def train(
         spec: what to train.
         checkpoint: file that keeps the state at most `CHECKPOINT_SECONDS` behind, removed at the end; None keeps none.
             One that is damaged or of another run is left unread, with a notice.
-        on_update: called after every update; what it raises ends the training, and the checkpoint stays.
+        on_update: called after every update; what it raises ends the training, and the checkpoint stays. If it is
+            Interrupted, the checkpoint is brought up to date first.
     """
     training = Training(spec)
     if checkpoint is not None and checkpoint.is_file():
@@ -163,12 +165,17 @@ def train(
         except CheckpointError as error:
             print(f"recall: {error}; {spec.folder} starts again from its beginning", file=sys.stderr)
     saved = time.monotonic()
-    while training.update < spec.n_updates:
-        training.step()
-        if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+    try:
+        while training.update < spec.n_updates:
+            training.step()
+            if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                checkpoints.save(checkpoint, training.state())
+                saved = time.monotonic()
+            on_update(training)
+    except Interrupted:
+        if checkpoint is not None:
             checkpoints.save(checkpoint, training.state())
-            saved = time.monotonic()
-        on_update(training)
+        raise
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return training.result()

@@ -1,4 +1,4 @@
-"""What the stored records say about themselves: how many, from which code, with which numerics, at what cost."""
+"""What the stored records say about themselves: how many, from which code, with which numerics, what cost."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -21,7 +21,7 @@ def audit(records: Sequence[Record]) -> Html:
         "runs (a seed of an arm)": sum(len(record.settings["seeds"]) for record in records),
         "environment steps": f"{sum(map(steps_of, records)) / 1e6:.1f} million",
         "time to train them": f"{sum(map(seconds_of, records)) / 60:.0f} core-minutes",
-        "commits of the code": _each(records, lambda r: r.provenance["commit"][:SHOWN] or "outside a checkout"),
+        "commits of the code": _each(records, lambda r: r.provenance["commit"][:SHOWN] or "none"),
         "trained with uncommitted changes in the package": sum(r.provenance["dirty"] for r in records),
         "numerics": _each(records, lambda r: ", ".join(f"{k} {v}" for k, v in r.numerics.items())),
         "Python": _each(records, lambda r: r.provenance["python"]),
@@ -49,6 +49,6 @@ def seconds_of(record: Record) -> float:
 
 
 def seconds_a_million_steps(records: Sequence[Record]) -> float:
-    """Seconds of one thread for a million environment steps, over all seeds and arms of the records; NaN without any."""
+    """Seconds of one thread for a million environment steps, all arms together; NaN without records."""
     steps = sum(map(steps_of, records))
     return sum(map(seconds_of, records)) / steps * 1e6 if steps else np.nan

@@ -37,6 +37,6 @@ def _of_record(record: Record) -> pd.DataFrame:
 
 def spent(table: pd.DataFrame) -> pd.DataFrame:
     """Of a table of `costs`: what a seed of each arm spent in all, a row an environment and arm."""
-    last = table.sort_values("step").groupby(["env", "arm", "seed"]).last()
+    last = table.sort_values("step").groupby(["env", "arm", "seed"], as_index=False).last()
     columns = ["step", "policy_updates", "model_gradient_steps", "seconds"]
-    return last.groupby(["env", "arm"][columns].mean().reset_index()
+    return last.groupby(["env", "arm"], as_index=False)[columns].mean()

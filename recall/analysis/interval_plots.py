@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from recall.analysis.panels import Panel, in_words, listed, new_figure
+from recall.analysis.panels import Panel, in_words, listed, name_lines, new_figure
 from recall.analysis.plots import MAIN
 from recall.analysis.stats import Interval, probability_of_improvement, restricted_speedup, speedup_slope
 from recall.analysis.style import ARMS, FAINT, PANEL, STYLE, arm_style, environment_name
@@ -149,7 +149,7 @@ def _speedup_panel(sides: Sequence[int], found: Mapping[str, Sequence[Interval]]
     ticks = [tick for tick in (0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 10, 20) if ax.get_ylim()[0] <= tick <= ax.get_ylim()[1]]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
-    ax.legend(loc="upper left")
+    name_lines(figure, ax)
     words = [
         f"{arm_style(arm).label} {listed([f'{i.estimate:.1f} at side {s}' for s, i in zip(sides, intervals, strict=True)])}"
         for arm, intervals in found.items()

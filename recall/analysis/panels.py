@@ -7,10 +7,14 @@ from io import StringIO
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recall.analysis.style import PANEL, STYLE
 from recall.analysis.svg import smaller
+
+SHORT = 23
+"""Letters of a name that leaves room for another beside it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,13 @@ class Panel:
 def new_figure(height: float, width: float = PANEL) -> Figure:
     """An empty figure that arranges its own margins."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def name_lines(figure: Figure, ax: Axes) -> None:
+    """A legend below the axes, where it hides no line; two columns where the names are short."""
+    handles, names = ax.get_legend_handles_labels()
+    columns = 2 if max(map(len, names)) <= SHORT else 1
+    figure.legend(handles, names, loc="outside lower center", ncols=columns)
 
 
 def behind(panels: Sequence[Panel]) -> pd.DataFrame:

@@ -9,14 +9,14 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from recall.analysis.panels import Panel, in_words, new_figure
+from recall.analysis.panels import Panel, in_words, name_lines, new_figure
 from recall.analysis.stats import iqm, iqm_band, survival
 from recall.analysis.style import STYLE, arm_style, environment_name
 
 MAIN = ("baseline", "learned", "true", "untrained")
 """Arms of Fig. 2 and Fig. 10."""
 
-HEIGHT = 2.7
+HEIGHT = 2.9
 """Inches."""
 
 TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -116,7 +116,7 @@ def _curve_panel(
         ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
     ax.set(title=environment_name(env), xlabel=x.label, ylabel=y.label, ylim=limits, xlim=(0, None))
-    ax.legend()
+    name_lines(figure, ax)
     early, late = (
         in_words({arm_style(arm).label: curve.at(share) for arm, curve in drawn.items()}) for share in (0.25, 1)
     )
@@ -158,18 +158,21 @@ def _survival_panel(env: str, tables: Mapping[str, pd.DataFrame], title: str) ->
     figure = new_figure(HEIGHT)
     ax = figure.subplots()
     words = []
-    widths = np.linspace(3.6, 1.4, len(tables))  # where arms coincide, all of them stay visible
+    widths = np.linspace(3, 1.4, len(tables))  # where arms coincide, all of them stay visible
     for width, (arm, rows) in zip(widths, tables.items(), strict=True):
         never, total, half = int(np.isinf(rows["value"]).sum()), len(rows), float(rows["value"].median())
         style = arm_style(arm)
-        label = f"{style.label} ({never} of {total} never)" if never else style.label
-        _draw_survival(ax, rows, style.of_line | {"label": label, "linewidth": width, "marker": style.marker})
-        words.append(f"{style.label}: half of the seeds by {half / 1000:.0f}k steps, {never} of {total} never")
+        _draw_survival(ax, rows, style.of_line | {"linewidth": width, "marker": style.marker})
+        if never:
+            end = float(rows["budget"].max()) / STEPS.scale, never / total
+            ax.annotate(f"{never} of {total} never", end, (0, 5), textcoords="offset points", ha="right", fontsize=8)
+        middle = f"half of the seeds by {half / 1000:.0f}k steps" if np.isfinite(half) else "half of the seeds never"
+        words.append(f"{style.label}: {middle}, {never} of {total} never")
     ax.set(title=environment_name(env), xlabel=STEPS.label, ylabel=f"share of seeds\nnot yet {title}")
     ax.set(xlim=(0, None), ylim=(0, 1.02))
-    ax.legend()
+    name_lines(figure, ax)
     alt = f"Share of seeds not yet {title} over environment steps, {environment_name(env)}. {'; '.join(words)}."
-    return Panel(figure, alt.replace("by infk steps", "never"), pd.concat(tables.values()))
+    return Panel(figure, alt, pd.concat(tables.values()))
 
 
 def _draw_survival(ax: Axes, rows: pd.DataFrame, line: Mapping[str, Any]) -> None:

@@ -1,0 +1,52 @@
+"""What it takes to run a page with one's own parameters: what they mean, what they may be, and what a run costs."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from recall.deviations import field_lines, write
+from recall.pages import FourRoomsParameters
+from recall.parameters import parameter_names
+from recall.sweep import steps_of
+
+COSTS = {
+    "side": "grows with the budget, about as side to the power 2.5",
+    "seeds": "in proportion",
+    "first_seed": "none",
+    "total_steps": "in proportion",
+    "horizon": "none",
+    "start": "none",
+    "slip": "none",
+    "arms": "in proportion to their number",
+    "weight": "none",
+    "length": "grows a little",
+}
+"""How each parameter of the page four-rooms changes the time that training takes."""
+
+
+def parameter_table(schema: type[FourRoomsParameters] = FourRoomsParameters) -> pd.DataFrame:
+    """A row a parameter of a page: name, meaning and range, default, cost."""
+    lines = field_lines(schema)
+    rows = [(name, lines[name], write(getattr(schema, name)), COSTS[name]) for name in parameter_names(schema)]
+    return pd.DataFrame(rows, columns=["parameter", "meaning and range", "default", "cost"])
+
+
+def cost_table(examples: Sequence[Mapping[str, object]], seconds_a_million_steps: float) -> pd.DataFrame:
+    """A row a run: its command, how much is trained, and for how long.
+
+    Args:
+        examples: parameters of the page four-rooms, those that differ from the published ones.
+        seconds_a_million_steps: of one core, as measured where the published runs were trained.
+    """
+    rows = []
+    for given in examples:
+        specs = FourRoomsParameters(**given).specs()  # type: ignore[arg-type]
+        millions = sum(map(steps_of, specs)) / 1e6
+        minutes = millions * seconds_a_million_steps / 60
+        rows.append((command(given), f"{millions:.1f} million", f"{minutes:.1f}" if minutes == minutes else "–"))
+    return pd.DataFrame(rows, columns=["command", "environment steps", "minutes of one core, about"])
+
+
+def command(given: Mapping[str, object]) -> str:
+    """What to type for a page with these parameters."""
+    return " ".join(["recall run four-rooms", *(f"-p {name}={write(value)}" for name, value in given.items())])
