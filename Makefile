@@ -52,7 +52,7 @@ say-slow:
 	@echo "slow: runs the slow tests, which read the report that \`make book\` left. About 5 minutes on 2 cores, no network."
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
-	@echo "set-up: makes $(VENV) with $(PYTHON) and installs $$(grep -c == constraints.txt) packages at the versions of $(CONSTRAINTS)."
+	@echo "set-up: makes $(VENV) with $(PYTHON) and installs some 150 packages at the versions of $(CONSTRAINTS)."
 	@echo "        Once, about 3 minutes and 2 GB of disk, from the network (more where PyTorch comes with CUDA)."
 	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. Name a Python, 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)

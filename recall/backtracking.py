@@ -83,9 +83,7 @@ class StatePredictor(Predictor, ABC):
     """q(s | a, s')."""
 
     @abstractmethod
-    def sample(
-        self, action: np.ndarray, next_obs: np.ndarray, uniform: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, action: np.ndarray, next_obs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Previous states and whether they exist, (runs, n) each."""
 
     @abstractmethod
@@ -121,9 +119,7 @@ class BacktrackingModel:
         self.actions.load_state(state["actions"])
         self.states.load_state(state["states"])
 
-    def step_back(
-        self, next_obs: np.ndarray, uniform: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def step_back(self, next_obs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sample (obs, action, valid) that lead to next_obs, (runs, n) each; uniform is (runs, n, 2)."""
         runs = np.arange(len(next_obs))[:, None]
         action = choose(self.actions.probs[runs, next_obs], uniform[..., 0])
@@ -150,9 +146,7 @@ def posterior(predecessor: np.ndarray, visits: np.ndarray, probs: np.ndarray) ->
         (runs, next states, actions); all zero where s' has no predecessor.
     """
     source = np.maximum(predecessor, 0)
-    joint = (
-        (visits[:, source] + VISIT_PRIOR) * probs[:, source, np.arange(probs.shape[2])] * (predecessor >= 0)
-    )
+    joint = (visits[:, source] + VISIT_PRIOR) * probs[:, source, np.arange(probs.shape[2])] * (predecessor >= 0)
     total = joint.sum(2, keepdims=True)
     return joint / np.where(total > 0, total, 1)
 
@@ -227,9 +221,7 @@ class ExactStates(StatePredictor):
     def __init__(self, predecessor: np.ndarray) -> None:
         self.predecessor = predecessor
 
-    def sample(
-        self, action: np.ndarray, next_obs: np.ndarray, uniform: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, action: np.ndarray, next_obs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The predecessor; where there is none the state stays and is marked as not existing."""
         obs = self.predecessor[next_obs, action]
         return np.where(obs >= 0, obs, next_obs), obs >= 0
@@ -257,9 +249,7 @@ class LearnedStates(LearnedPredictor, StatePredictor):
         self.descend(loss)
         return {"state_nll": where_found(loss, batch)}
 
-    def sample(
-        self, action: np.ndarray, next_obs: np.ndarray, uniform: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, action: np.ndarray, next_obs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A state from the network; it vouches for every one."""
         with torch.no_grad():
             probs = self._log_probs(action, next_obs).exp().numpy()
@@ -292,9 +282,7 @@ def where_found(loss: Tensor, batch: Batch) -> np.ndarray:
 MODELS = ("true", "true-uniform", "learned", "learned-both", "untrained", "untrained-network")
 
 
-def make_model(
-    kind: str, predecessor: np.ndarray, learning_rate: float, streams: Streams
-) -> BacktrackingModel:
+def make_model(kind: str, predecessor: np.ndarray, learning_rate: float, streams: Streams) -> BacktrackingModel:
     """The backtracking model of an arm.
 
     Args:

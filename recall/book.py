@@ -1,7 +1,6 @@
 """Execute pages and build the book."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from recall.errors import ParameterError, RecallError
 from recall.identity import canonical_json
 from recall.moved import moved_numbers
 from recall.notebooks import execute
-from recall.pages import PAGES, PUBLISHED_BUILD, missing, runs_folder, store
+from recall.pages import PAGES, PUBLISHED_BUILD, FourRoomsParameters, missing, runs_folder, store
 from recall.parameters import check_parameters
 from recall.runs import RunSpec
 from recall.sweep import steps_of, train_missing
@@ -29,26 +28,32 @@ def source_of(page: str) -> Path:
     return runs_folder().parent / "book" / "notebooks" / f"{page}.md"
 
 
+def parameters_of(page: str) -> type[FourRoomsParameters]:
+    """What a page may be executed with."""
+    if page not in PAGES:
+        raise ParameterError(f"there is no page {page!r} to run; choose from {', '.join(PAGES)}")
+    return PAGES[page]
+
+
 def execute_page(page: str, raw: Mapping[str, str], workers: int | None, output: Path | None) -> Path:
     """Train what a page lacks, with a progress bar, and execute its notebook; returns where it went.
 
     Raises:
         ParameterError: unknown page, or a parameter it does not have or cannot take.
     """
-    if page not in PAGES:
-        raise ParameterError(f"there is no page {page!r} to run; choose from {', '.join(PAGES)}")
-    values = check_parameters(PAGES[page], raw)
-    specs = PAGES[page](**values).specs()
+    schema = parameters_of(page)
+    values = check_parameters(schema, raw)
+    specs = schema(**values).specs()
     train(specs, workers, local=True)
     digest = hashlib.sha256(canonical_json(values).encode()).hexdigest()[:8] if values else "published"
     output = output or runs_folder() / "local" / f"{page}-{digest}.ipynb"
-    execute(source_of(page), output, values, PAGES[page], cwd=output.parent if output.parent.is_dir() else None)
+    execute(source_of(page), output, values, schema, cwd=output.parent if output.parent.is_dir() else None)
     return output
 
 
 def publish_page(page: str, workers: int | None) -> Path:
     """Train the published runs of a page that are missing, and execute it."""
-    train(PAGES[page]().specs(), workers, local=False)
+    train(parameters_of(page)().specs(), workers, local=False)
     return execute_published(page)
 
 
@@ -70,20 +75,26 @@ def execute_published(page: str) -> Path:
 
 def build() -> None:
     """Execute every page, build the HTML, and say which numbers moved."""
-    print(f"executing {len(NOTEBOOKS)} pages from the stored records; the page {LIVE} trains one of them again", flush=True)
+    print(
+        f"executing {len(NOTEBOOKS)} pages from the stored records; the page {LIVE} trains one of them again",
+        flush=True,
+    )
     for page in NOTEBOOKS:
         print(f"  {page}", flush=True)
         execute_published(page)
-    build_html()
-    print(moved_numbers(runs_folder().parent, [p for p in NOTEBOOKS if p != LIVE]))
-
-
-def build_html() -> None:
-    """Assemble the book; a warning is an error."""
     root = runs_folder().parent
-    shutil.rmtree(root / "_build", ignore_errors=True)
-    command = [sys.executable, "-m", "jupyter_book", "build", ".", "--toc", "book/_toc.yml", "--path-output", "."]
-    result = subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], cwd=root, env=os.environ, check=False)
-    if result.returncode:
-        raise RecallError(f"the book was not built: jupyter-book ended with {result.returncode}; its messages are above")
+    build_html(root)
     print(f"the book: {root / '_build' / 'html' / 'index.html'}")
+    print(moved_numbers(root, [p for p in NOTEBOOKS if p != LIVE]))
+
+
+def build_html(root: Path) -> None:
+    """Assemble the book of the checkout `root` in its `_build`; a warning is an error."""
+    shutil.rmtree(root / "_build", ignore_errors=True)
+    jupyter_book = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [jupyter_book, "build", ".", "--toc", "book/_toc.yml", "--path-output", "."]
+    result = subprocess.run([*command, "-W", "-n", "--keep-going", "-q"], cwd=root, check=False)
+    if result.returncode:
+        raise RecallError(
+            f"the book was not built: jupyter-book ended with {result.returncode}; its messages are above"
+        )

@@ -7,6 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import platformdirs
@@ -34,7 +35,7 @@ def write_atomic(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -57,10 +58,14 @@ def load(path: Path) -> State:
         CheckpointError: the file is cut, changed or of another kind.
     """
     head, _, body = path.read_bytes().partition(b"\n")
+    refusal = CheckpointError(f"{path} is damaged or no checkpoint")
     if head != MAGIC + hashlib.sha256(body).hexdigest().encode():
-        raise CheckpointError(f"{path} is damaged or no checkpoint")
-    with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
-        return _join(json.loads(str(arrays[META])), arrays)
+        raise refusal
+    try:
+        with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+            return _join(json.loads(str(arrays[META])), arrays)
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise refusal from error
 
 
 def _split(state: State, prefix: str, arrays: dict[str, np.ndarray]) -> State:

@@ -30,10 +30,14 @@ class Run:
         """Train, execute, tell."""
         from recall.book import execute_page, publish_page
 
+        if self.workers is not None and self.workers < 1:
+            raise ParameterError(f"workers is {self.workers}; it must be 1 or more")
         if self.publish and (self.p or self.output):
             raise ParameterError("--publish takes neither parameters nor --output; leave them out")
-        output = publish_page(self.page, self.workers) if self.publish else execute_page(
-            self.page, dict(map(split, self.p)), self.workers, self.output
+        output = (
+            publish_page(self.page, self.workers)
+            if self.publish
+            else execute_page(self.page, dict(map(split, self.p)), self.workers, self.output)
         )
         print(f"executed notebook: {output}")
 
@@ -92,7 +96,9 @@ def split(argument: str) -> tuple[str, str]:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     command = tyro.extras.subcommand_cli_from_dict(
-        {"run": Run, "records": Records, "tune": Tune, "book": Book}, args=arguments, prog="recall",
+        {"run": Run, "records": Records, "tune": Tune, "book": Book},
+        args=arguments,
+        prog="recall",
         description="Recall traces: run, list and publish the experiments of the reproduction.",
     )
     try:

@@ -73,11 +73,7 @@ def field_lines(cls: type) -> dict[str, str]:
 
 
 def _string(node: ast.stmt | None) -> str:
-    if (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    ):
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
         return " ".join(node.value.value.split())
     return ""
 
@@ -103,9 +99,7 @@ def value_used(setting: Setting, specs: Sequence[RunSpec]) -> str:
     if len(distinct) == 1:
         return write(distinct[0])
     for label in ("arm", "env_label"):
-        holders = {
-            value: unique(getattr(s, label) for s in values if values[s] == value) for value in distinct
-        }
+        holders = {value: unique(getattr(s, label) for s in values if values[s] == value) for value in distinct}
         if sum(map(len, holders.values())) == len(unique(getattr(spec, label) for spec in values)):
             return write_groups(holders)
     return f"{write(min(distinct))} to {write(max(distinct))}, by arm and environment"

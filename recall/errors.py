@@ -21,5 +21,5 @@ class CheckpointError(RecallError):
     """A checkpoint is damaged or belongs to another run."""
 
 
-class Interrupted(RecallError):
+class TrainingStoppedError(RecallError):
     """A training was asked to stop before its end."""

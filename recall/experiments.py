@@ -67,7 +67,7 @@ ARMS: dict[str, Arm] = {
     "untrained-network": Arm(TUNED, RecallConfig("untrained-network", weight=0.3), sides=0.5),
     "known-goal": Arm(TUNED, RecallConfig("true", weight=1.0, known_goal=True), sides=3.0),
 }
-"""Arms of the page four-rooms. Weight and length of each are the best of its tuning grid; known-goal has those of true."""
+"""Arms of the page four-rooms. Weight and length are the best of each one's grid; known-goal has those of true."""
 
 TUNING_SEEDS = tuple(range(1000, 1010))
 """Seeds of the tuning grid, never reported elsewhere."""
@@ -85,9 +85,7 @@ def spec(page: str, name: str, arm: Arm, arena: Arena, seeds: Iterable[int]) -> 
     """One arm in one environment."""
     recall = arm.recall_at(arena.env.side)
     every = evaluation_interval(arm.agent, arena.total_steps)
-    return RunSpec(
-        page, name, arena.label, arena.env, arm.agent, recall, tuple(seeds), arena.total_steps, every
-    )
+    return RunSpec(page, name, arena.label, arena.env, arm.agent, recall, tuple(seeds), arena.total_steps, every)
 
 
 def four_rooms(
@@ -110,9 +108,8 @@ def tuning_grid() -> dict[str, list[Arm]]:
         ]
     }
     for name in ("true", "true-uniform", "learned", "learned-both", "untrained", "untrained-network"):
-        base = ARMS[name]
         grid[name] = [
-            replace(base, recall=replace(base.recall, weight=weight), sides=sides)
+            Arm(TUNED, RecallConfig(name, weight=weight), sides=sides)
             for weight, sides in product((0.1, 0.3, 1.0), (0.5, 1.5, 3.0))
         ]
     return grid

@@ -24,7 +24,7 @@ class Exploration:
         runs = np.arange(n_runs)[None, :, None]
         phase = rewarded.astype(int)[None, :, None]
         np.add.at(self.visits, (phase, runs, rollout.next_obs), 1)
-        hits = (rollout.reward > 0).any(2)
+        hits = np.greater(rollout.reward, 0).any(2)
         for run in np.flatnonzero(~rewarded & hits.any(0)):
             self.first_reward[run] = self.steps + (hits[:, run].argmax() + 1) * rollout.obs.shape[2]
             self.states_before[run] = (self.visits[0, run] > 0).sum()

@@ -21,9 +21,11 @@ def moved_numbers(root: Path, pages: list[str]) -> str:
     for page in pages:
         path = f"papermill_runs/{page}.ipynb"
         before, now = glued(committed(root, path)), glued((root / path).read_text())
-        for name in sorted(before.keys() | now.keys()):
-            if moved(before.get(name), now.get(name)):
-                rows.append({"page": page, "number": name, "committed": before.get(name), "now": now.get(name)})
+        rows += [
+            {"page": page, "number": name, "committed": before.get(name, "-"), "now": now.get(name, "-")}
+            for name in sorted(before.keys() | now.keys())
+            if moved(before.get(name), now.get(name))
+        ]
     if not rows:
         return "no number moved against the committed pages"
     return f"{len(rows)} numbers moved against the committed pages:\n" + pd.DataFrame(rows).to_string(index=False)
@@ -31,7 +33,9 @@ def moved_numbers(root: Path, pages: list[str]) -> str:
 
 def committed(root: Path, path: str) -> str:
     """A file as it was committed; an empty notebook if it was not."""
-    result = subprocess.run(["git", "-C", str(root), "show", f"HEAD:{path}"], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        ["git", "-C", str(root), "show", f"HEAD:{path}"], capture_output=True, text=True, check=False
+    )
     return result.stdout if result.returncode == 0 else '{"cells": []}'
 
 

@@ -45,13 +45,12 @@ class StackedMLP(nn.Module):
         return self._from_first(self.weights[0] + self.biases[0])
 
     def lookup(self, *rows: np.ndarray) -> Tensor:
-        """Outputs (runs, batch, out) of inputs that are sums of one-hot vectors, given as indices (runs, batch) each."""
+        """Outputs (runs, batch, out) of sums of one-hot inputs, each given as indices (runs, batch)."""
         n_runs, n_in, n_out = self.weights[0].shape
         flat = self.weights[0].view(-1, n_out)
         offset = n_in * np.arange(n_runs)[:, None]
         chosen = (
-            flat.index_select(0, torch.from_numpy((row + offset).ravel())).view(n_runs, -1, n_out)
-            for row in rows
+            flat.index_select(0, torch.from_numpy((row + offset).ravel())).view(n_runs, -1, n_out) for row in rows
         )
         return self._from_first(sum(chosen, self.biases[0]))
 
@@ -70,9 +69,7 @@ def optimizer_state(parameters: Sequence[Tensor], optimizer: torch.optim.Optimiz
     return state
 
 
-def load_optimizer_state(
-    parameters: Sequence[Tensor], optimizer: torch.optim.Optimizer, state: dict[str, Any]
-) -> None:
+def load_optimizer_state(parameters: Sequence[Tensor], optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Put parameters and moments back where `optimizer_state` found them."""
     with torch.no_grad():
         for index, parameter in enumerate(parameters):

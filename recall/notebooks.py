@@ -71,9 +71,7 @@ def execute(
             record_timing=False,
             store_widget_state=False,
             kernel_manager_class=PageKernel,
-            config=Config(
-                KernelManager={"transport_encryption": "auto"}, PageKernel={"variables": dict(env or {})}
-            ),
+            config=Config(KernelManager={"transport_encryption": "auto"}, PageKernel={"variables": dict(env or {})}),
         )
     except (PapermillException, CellControlSignal, NoSuchKernel, RuntimeError) as error:
         where = f"cell {_first_line(started[-1])!r}" if started else "starting the kernel"
@@ -162,9 +160,7 @@ def _move_alternative_text(cell: NotebookNode) -> None:
                 if not options:
                     del output.metadata[mime]
     if len(texts) > 1:
-        raise RecallError(
-            f"cell {_first_line(cell)!r} has images with different alternative texts; show one a cell"
-        )
+        raise RecallError(f"cell {_first_line(cell)!r} has images with different alternative texts; show one a cell")
     if texts:
         cell.metadata.setdefault("mystnb", {}).setdefault("image", {})["alt"] = texts.pop()
 

@@ -5,8 +5,8 @@ the local runs, except in a published build, where a missing record is an error.
 """
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from recall.analysis.claims import load_claims, page_hashes
@@ -30,11 +30,11 @@ class FourRoomsParameters:
     seeds: int = 20
     """Seeds of every arm, 1 to 200."""
     first_seed: int = 0
-    """The first of them."""
+    """The first of them, 0 to 2147483648."""
     total_steps: int | None = None
     """Environment steps of every seed, 20000 or more. None: 60k, 120k and 240k at side 11, 15, 19, and between."""
     horizon: int | None = None
-    """Steps until an episode is truncated. None: side squared."""
+    """Steps until an episode is truncated, 1 or more. None: side squared."""
     start: Start = "corner"
     """Where episodes start: corner or uniform."""
     slip: float = 0.0
@@ -73,9 +73,7 @@ class FourRoomsParameters:
     def custom_environment(self) -> bool:
         """Whether a parameter of the environment was changed."""
         names = ("horizon", "start", "slip", "total_steps")
-        return any(
-            getattr(self, field.name) != field.default for field in fields(self) if field.name in names
-        )
+        return any(getattr(self, field.name) != field.default for field in fields(self) if field.name in names)
 
     @property
     def arenas(self) -> tuple[Arena, ...]:

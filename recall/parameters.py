@@ -69,9 +69,7 @@ def _convert(kind: Any, value: Any) -> Any:
     if origin is Literal:
         return arguments[arguments.index(value)]
     if origin is tuple:
-        items = (
-            [item.strip() for item in value.strip("()[] ").split(",")] if isinstance(value, str) else value
-        )
+        items = [item.strip() for item in value.strip("()[] ").split(",")] if isinstance(value, str) else value
         if not isinstance(items, list | tuple):
             raise ValueError
         return tuple(_convert(arguments[0], item) for item in items if item != "")

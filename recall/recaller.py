@@ -49,16 +49,13 @@ class RecallConfig:
 
     def __post_init__(self) -> None:
         counts = {
-            name: getattr(self, name)
-            for name in ("length", "n_traces", "n_targets", "buffer_steps", "model_batch")
+            name: getattr(self, name) for name in ("length", "n_traces", "n_targets", "buffer_steps", "model_batch")
         }
         for name, count in counts.items():
             if count < 1:
                 raise ConfigError(f"{name} is {count}; it must be 1 or more")
         if not (0 <= self.weight < inf and self.model_updates >= 0):
-            raise ConfigError(
-                f"weight is {self.weight}, model_updates {self.model_updates}; both must be 0 or more"
-            )
+            raise ConfigError(f"weight is {self.weight}, model_updates {self.model_updates}; both must be 0 or more")
         if not 0 < self.model_learning_rate < inf:
             raise ConfigError(f"model_learning_rate is {self.model_learning_rate}; it must be positive")
         if not (0 < self.top_fraction <= 1 and 0 <= self.anneal <= 1):
@@ -85,8 +82,8 @@ class Imitator(Protocol):
 class Recaller:
     """Lines 8 to 14 of Algorithm 2.
 
-    Call `observe` with every rollout, then `update` with the agent before the agent's own update: imitation becomes part
-    of that update, so lines 7 and 13 are one step of one optimiser from the same parameters.
+    Call `observe` with every rollout, then `update` with the agent before the agent's own update: imitation becomes
+    part of that update, so lines 7 and 13 are one step of one optimiser from the same parameters.
     """
 
     version = 1
@@ -110,7 +107,7 @@ class Recaller:
         self.arrivals = np.zeros_like(self.visits)
         self.steps = 0
         self.gradient_steps = 0
-        self.traces: Traces | None = None
+        self.traces = Traces.none(n_runs)
 
     def hand_over_goal(self, goal: int, reward: float = 1.0) -> None:
         """Tell every run where the goal is (arm known-goal)."""
@@ -119,7 +116,7 @@ class Recaller:
         self.targets.rewarded[:] = True
 
     def distance(self, agent: Imitator) -> np.ndarray:
-        """Total variation distance of the model to the posterior of the agent's behaviour, where it arrived, (runs,)."""
+        """Total variation distance of the model to the posterior of the agent's behaviour, (runs,)."""
         self.model.follow(self.visits, agent.probs)
         true = posterior(self.predecessor, self.visits, agent.probs)
         return total_variation(self.model, self.predecessor, true, self.arrivals)

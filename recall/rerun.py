@@ -14,12 +14,12 @@ COSTS = {
     "seeds": "in proportion",
     "first_seed": "none",
     "total_steps": "in proportion",
-    "horizon": "none",
+    "horizon": "grows a little: evaluation looks as far ahead",
     "start": "none",
     "slip": "none",
     "arms": "in proportion to their number",
     "weight": "none",
-    "length": "grows a little",
+    "length": "grows a little: longer traces are imitated",
 }
 """How each parameter of the page four-rooms changes the time that training takes."""
 

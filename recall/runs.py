@@ -1,7 +1,7 @@
 """Run specifications, and the records that keep what their training gave.
 
-A record is a folder: `spec.json` (what determines the numbers), tables as CSV, `provenance.json` (where and when, and the
-checksums of the rest) and `timing.csv`. It appears whole or not at all.
+A record is a folder: `spec.json` (what determines the numbers), tables as CSV, `provenance.json` (where and when, and
+the checksums of the rest) and `timing.csv`. It appears whole or not at all.
 """
 
 import json
@@ -53,11 +53,7 @@ class RunSpec:
     """Updates between two evaluations."""
 
     def __post_init__(self) -> None:
-        if (
-            not self.seeds
-            or len(set(self.seeds)) < len(self.seeds)
-            or not all(0 <= s <= MAX_SEED for s in self.seeds)
-        ):
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not all(0 <= s <= MAX_SEED for s in self.seeds):
             raise ConfigError(
                 f"seeds are {self.seeds}; they must be one or more different numbers from 0 to {MAX_SEED}"
             )
@@ -154,9 +150,7 @@ def write_record(root: Path, spec: RunSpec, result: Result, claims: Mapping[str,
             table.to_csv(partial / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
         checksums = {path.name: file_sha256(path) for path in sorted(partial.iterdir())}
         result.timing.to_csv(partial / "timing.csv", index=False, float_format="%.6g", lineterminator="\n")
-        write_json(
-            partial / "provenance.json", provenance(result) | {"sha256": checksums, "claims": dict(claims)}
-        )
+        write_json(partial / "provenance.json", provenance(result) | {"sha256": checksums, "claims": dict(claims)})
         replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -15,12 +15,12 @@ from pathlib import Path
 from queue import Empty
 
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from recall.checkpoints import scratch_folder
-from recall.errors import Interrupted, ParameterError
-from recall.runs import Result, RunSpec, numerics, write_record
+from recall.errors import TrainingStoppedError
 from recall.identity import settings_key
+from recall.runs import Result, RunSpec, numerics, write_record
 from recall.training import Training, train
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -43,9 +43,7 @@ class Store:
         return (self.path(spec) / "spec.json").is_file()
 
 
-def train_missing(
-    specs: Sequence[RunSpec], store: Store, workers: int | None = None, progress: bool = True
-) -> None:
+def train_missing(specs: Sequence[RunSpec], store: Store, workers: int | None = None, progress: bool = True) -> None:
     """Train every specification that the store lacks.
 
     A kill or Ctrl-C loses nothing that was finished, and of the rest only the time since the last checkpoint: the same
@@ -56,10 +54,12 @@ def train_missing(
         return
     total = sum(steps_of(spec) for spec in missing)
     title = f"training {len(missing)} of {len(specs)}"
-    with tqdm(total=total, unit="step", unit_scale=True, desc=title, disable=not progress) as bar:
-        with closing(train_all(missing, workers, bar.update)) as finished:
-            for spec, result in finished:
-                write_record(store.root, spec, result, store.claims.get(spec.page, {}))
+    with (
+        tqdm(total=total, unit="step", unit_scale=True, desc=title, disable=not progress) as bar,
+        closing(train_all(missing, workers, bar.update)) as finished,
+    ):
+        for spec, result in finished:
+            write_record(store.root, spec, result, store.claims.get(spec.page, {}))
 
 
 def steps_of(spec: RunSpec) -> int:
@@ -77,10 +77,8 @@ def train_all(
     Whatever stops the caller stops the workers after their current update.
 
     Raises:
-        Interrupted: a worker was killed.
+        TrainingStoppedError: a worker was killed.
     """
-    if workers is not None and workers < 1:
-        raise ParameterError(f"workers is {workers}; it must be 1 or more")
     context = multiprocessing.get_context("spawn")
     steps, stop = context.Queue(), context.Event()
     count = min(workers or cores(), len(specs))
@@ -93,7 +91,7 @@ def train_all(
                 for future in done:
                     yield futures.pop(future), future.result()
         except BrokenProcessPool:
-            raise Interrupted(
+            raise TrainingStoppedError(
                 "a training process was killed, perhaps for want of memory; "
                 "the same command goes on from its last checkpoint"
             ) from None
@@ -137,12 +135,13 @@ class _Reporter:
 
     def __init__(self, steps: Queue, stop: Event) -> None:
         self.steps, self.stop = steps, stop
+        self.parent = os.getppid()
         self.taken, self.reported, self.sent = 0, 0, time.monotonic()
 
     def __call__(self, training: Training) -> None:
         self.taken = training.steps * len(training.spec.seeds)
-        if self.stop.is_set():
-            raise Interrupted("the training was stopped; the same command goes on from there")
+        if self.stop.is_set() or os.getppid() != self.parent:  # asked to stop, or orphaned
+            raise TrainingStoppedError("the training was stopped; the same command goes on from there")
         if time.monotonic() - self.sent > 0.5:
             self.flush()
 

@@ -9,9 +9,7 @@ import numpy as np
 class StepsBack(Protocol):
     """What a trace needs of a backtracking model."""
 
-    def step_back(
-        self, next_obs: np.ndarray, uniform: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def step_back(self, next_obs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sample (obs, action, valid) that lead to next_obs, all (runs, traces); uniform is (runs, traces, 2)."""
 
 
@@ -25,6 +23,12 @@ class Traces:
     obs: np.ndarray
     action: np.ndarray
     valid: np.ndarray
+
+    @classmethod
+    def none(cls, n_runs: int) -> "Traces":
+        """What has been recalled before the first recall."""
+        empty = np.zeros((n_runs, 0, 0), np.int64)
+        return cls(empty, empty, empty.astype(bool))
 
     def flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """obs, action and valid as (runs, pairs)."""

@@ -15,7 +15,7 @@ from recall.buffers import Rollout
 from recall.envs.exact import discounted_values, effective_probs, evaluate, replay_return
 from recall.envs.four_rooms import FourRooms
 from recall.envs.four_rooms_vector import VectorFourRooms
-from recall.errors import CheckpointError, Interrupted
+from recall.errors import CheckpointError, TrainingStoppedError
 from recall.exploration import Exploration
 from recall.logbook import Logbook, Stopwatch
 from recall.recaller import Recaller
@@ -156,7 +156,7 @@ def train(
         checkpoint: file that keeps the state at most `CHECKPOINT_SECONDS` behind, removed at the end; None keeps none.
             One that is damaged or of another run is left unread, with a notice.
         on_update: called after every update; what it raises ends the training, and the checkpoint stays. If it is
-            Interrupted, the checkpoint is brought up to date first.
+            TrainingStoppedError, the checkpoint is brought up to date first.
     """
     training = Training(spec)
     if checkpoint is not None and checkpoint.is_file():
@@ -172,7 +172,7 @@ def train(
                 checkpoints.save(checkpoint, training.state())
                 saved = time.monotonic()
             on_update(training)
-    except Interrupted:
+    except TrainingStoppedError:
         if checkpoint is not None:
             checkpoints.save(checkpoint, training.state())
         raise

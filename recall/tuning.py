@@ -1,31 +1,32 @@
 """The tuning grid of the page four-rooms: the same number of configurations and seeds for every arm."""
 
 import json
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from recall.analysis.endpoints import auc, steps_to_threshold
+from recall.analysis.records import load_record
+from recall.checkpoints import scratch_folder
 from recall.experiments import TUNING_ARENA, TUNING_SEEDS, Arm, spec, tuning_grid
 from recall.runs import RunSpec
-from recall.sweep import steps_of, train_all
+from recall.sweep import Store, train_missing
 
 
 def tune(output: Path, progress: bool = True) -> pd.DataFrame:
-    """Train the whole grid and write one row a configuration and seed to `output`, CSV."""
+    """Train the whole grid and write one row a configuration and seed to `output`, CSV.
+
+    Finished configurations wait in scratch space, so an interrupted grid goes on where it was.
+    """
     specs = {
         spec(f"tuning-{arm}", str(index), config, TUNING_ARENA, TUNING_SEEDS): config
         for arm, configs in tuning_grid().items()
         for index, config in enumerate(configs)
     }
-    frames = []
-    with tqdm(total=sum(map(steps_of, specs)), unit="step", unit_scale=True, disable=not progress) as bar:
-        with closing(train_all(list(specs), on_steps=bar.update)) as finished:
-            for run, result in finished:
-                frames.append(_rows(run, specs[run], result.tables["metrics"]))
+    store = Store(scratch_folder() / "tuning", {})
+    train_missing(list(specs), store, progress=progress)
+    frames = [_rows(run, config, load_record(store.path(run)).table("metrics")) for run, config in specs.items()]
     table = pd.concat(frames).sort_values(["arm", "config", "seed"], ignore_index=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(output, index=False, float_format="%.6g", lineterminator="\n")

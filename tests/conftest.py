@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ["OMP_NUM_THREADS"] = "1"  # as where runs are trained: sums of several threads need not repeat
+
 ALLOWED_SKIPS: dict[str, str] = {}
 """Tests that continuous integration may skip: `tests/test_x.py::test_y` without parameters -> the reason."""
 

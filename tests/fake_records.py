@@ -1,12 +1,13 @@
 """Records for tests of the analysis, written by hand: whole, with true checksums, of made-up numbers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from recall.identity import FORMAT, file_sha256, settings_key
 
@@ -15,20 +16,18 @@ NUMERICS = {
 }  # fmt: skip
 
 
-def curves(
-    levels: Sequence[float], first_rewards: Sequence[float] | None = None, n_evaluations: int = 20
-) -> pd.DataFrame:
+def curves(levels: ArrayLike, first_rewards: ArrayLike = np.nan, n_evaluations: int = 20) -> pd.DataFrame:
     """Metrics of one arm: seed i scores `levels[i]` at every evaluation."""
     steps = 1000 * np.arange(1, n_evaluations + 1)
-    first = np.full(len(levels), np.nan) if first_rewards is None else np.asarray(first_rewards)
+    by_seed = zip(*np.broadcast_arrays(levels, first_rewards), strict=True)
     seeds = [
-        pd.DataFrame({"seed": i, "step": steps, "success": level, "first_reward_step": first[i]})
-        for i, level in enumerate(levels)
+        pd.DataFrame({"seed": i, "step": steps, "success": level, "first_reward_step": first})
+        for i, (level, first) in enumerate(by_seed)
     ]
     return pd.concat(seeds, ignore_index=True)
 
 
-def arrivals(times: Sequence[float], n_evaluations: int = 20) -> pd.DataFrame:
+def arrivals(times: ArrayLike, n_evaluations: int = 20) -> pd.DataFrame:
     """Metrics of one arm: seed i fails every evaluation before `times[i]` and none from then on."""
     frame = curves(times, n_evaluations=n_evaluations)
     return frame.assign(success=(frame["step"] >= frame["success"]).astype(float))

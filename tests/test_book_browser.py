@@ -37,6 +37,7 @@ QUIET = [
 
 FAULTS = {
     "no alternative text": "all('.bd-article img').filter(img => !img.alt.trim()).map(img => img.src)",
+    "no label": "all('.bd-article svg[role=img]:not(mjx-container *):not([aria-label])').map(e => e.id)",
     "broken image": "all('img').filter(img => !img.complete || !img.naturalWidth).map(img => img.src)",
     "broken formula": "all('mjx-merror').map(formula => formula.textContent)",
     "scrolls sideways": "all('html').filter(e => e.scrollWidth > e.clientWidth).map(e => e.scrollWidth)",
@@ -204,7 +205,7 @@ def test_faults_are_found(browser: Browser, tmp_path: Path) -> None:
     """A page with one fault of each kind, the address of no machine among them."""
     (tmp_path / "faulty.html").write_text(
         "<div class=bd-article><img src=gone.png> <a href=gone.html>x</a> <a href='#gone'>x</a>"
-        "<img src='http://outside.invalid/x.png' alt=x> <mjx-merror>\\\\frac</mjx-merror>"
+        "<img src='http://outside.invalid/x.png' alt=x> <svg role=img></svg> <mjx-merror>x</mjx-merror>"
         "<table width=2000><tr><td>wide</td></tr></table></div><script>throw Error('thrown')</script>"
     )
     with serve(tmp_path) as site:

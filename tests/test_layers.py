@@ -12,7 +12,7 @@ LAYERS = [  # from the top; a name stands for a module, or a package with everyt
     ["cli"],
     ["book", "listing", "moved"],
     ["notebooks"],
-    ["pages", "tuning"],
+    ["display", "pages", "tuning", "deviations", "rerun"],
     ["experiments", "sweep"],
     ["analysis"],
     ["training"],

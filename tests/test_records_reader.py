@@ -85,7 +85,10 @@ def append(name: str) -> Callable[[Path], None]:
 
 
 def write(name: str, text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text(text) and None
+    def damage(folder: Path) -> None:
+        (folder / name).write_text(text)
+
+    return damage
 
 
 def delete(name: str) -> Callable[[Path], None]:
@@ -96,7 +99,7 @@ def forge(**change: Any) -> Callable[[Path], None]:
     return lambda folder: edit_spec(folder, change)
 
 
-def forge_checksums(change: Callable[[dict], dict]) -> Callable[[Path], None]:
+def forge_checksums(change: Callable[[dict], object]) -> Callable[[Path], None]:
     def damage(folder: Path) -> None:
         provenance = json.loads((folder / "provenance.json").read_text())
         provenance["sha256"] = change(provenance["sha256"])

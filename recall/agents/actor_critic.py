@@ -78,9 +78,7 @@ class ActorCritic:
         self.policy = StackedMLP((n_states, *config.hidden, n_actions), tanh, generators, out_scale=0.01)
         self.critic = StackedMLP((n_states, *config.hidden, 1), tanh, generators)
         self.parameters = [*self.policy.parameters(), *self.critic.parameters()]
-        self.optimizer = torch.optim.Adam(
-            self.parameters, config.learning_rate, eps=config.adam_eps, fused=True
-        )
+        self.optimizer = torch.optim.Adam(self.parameters, config.learning_rate, eps=config.adam_eps, fused=True)
         self._runs = np.arange(len(generators))[:, None]
         self._tabulate()
 

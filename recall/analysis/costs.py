@@ -1,13 +1,23 @@
 """What training costs beside environment steps: gradient steps and seconds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
+from recall.analysis.panels import Panel
+from recall.analysis.plots import MAIN, SUCCESS, Quantity, curves
 from recall.analysis.records import Record
+from recall.analysis.style import ARMS, arm_style, environment_name
 
 LEARNING = ("environment", "recall", "learner")
 """Phases of timing.csv that belong to the algorithm; evaluation and diagnosis are ours."""
+
+CURRENCIES = (
+    Quantity("gradient_steps", "gradient steps of policy and model"),
+    Quantity("seconds", "seconds of one core, a seed"),
+)
+"""What training may be counted in beside environment steps."""
 
 
 def costs(records: Iterable[Record]) -> pd.DataFrame:
@@ -36,7 +46,21 @@ def _of_record(record: Record) -> pd.DataFrame:
 
 
 def spent(table: pd.DataFrame) -> pd.DataFrame:
-    """Of a table of `costs`: what a seed of each arm spent in all, a row an environment and arm."""
-    last = table.sort_values("step").groupby(["env", "arm", "seed"], as_index=False).last()
-    columns = ["step", "policy_updates", "model_gradient_steps", "seconds"]
-    return last.groupby(["env", "arm"], as_index=False)[columns].mean()
+    """Of a table of `costs`: what a seed of each arm spent in all, in words, as `cards.grouped` takes it."""
+    last = table.sort_values("step").groupby(["env", "arm", "seed"]).last().groupby(["env", "arm"]).mean()
+    rows = [(env, arm) for env in last.index.unique("env") for arm in ARMS if (env, arm) in last.index]
+    last = last.loc[rows]
+    names = [(environment_name(env), arm_style(arm).label) for env, arm in rows]
+    columns = {
+        "policy updates": last["policy_updates"].map("{:.0f}".format),
+        "model's steps": last["model_gradient_steps"].map("{:.0f}".format),
+        "seconds": last["seconds"].map("{:.2f}".format),
+    }
+    return pd.DataFrame(columns).set_axis(pd.MultiIndex.from_tuples(names, names=["environment", "arm"]))
+
+
+def cost_curves(table: pd.DataFrame, env: str, arms: Sequence[str] = MAIN) -> list[Panel]:
+    """Success in one environment over each of `CURRENCIES`; the first panel has the data of all."""
+    shown = table[(table["env"] == env) & table["arm"].isin(arms)]
+    panels = [panel for x in CURRENCIES for panel in curves(shown, SUCCESS, arms, (0, 1.02), x)]
+    return [replace(panel, data=shown[: 0 if i else None]) for i, panel in enumerate(panels)]

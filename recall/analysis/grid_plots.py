@@ -76,14 +76,16 @@ def draw_map(ax: Axes, grid: np.ndarray, colours: LinearSegmentedColormap, norm:
 
 
 def steps_of(traces: pd.DataFrame, goal: tuple[int, int]) -> pd.DataFrame:
-    """How often the traces step from a cell to the next: row, col, to_row, to_col, share of the traces.
+    """How often the traces step from a cell to another: row, col, to_row, to_col, share of the traces.
 
-    A table of traces runs backward: position 0 is the step that reaches the goal, and every other step leads to the
-    cell of the position before it.
+    A table of traces runs backward: position 0 is the step that reaches the goal, and every other step leads
+    to the cell of the position before it. A learned state predictor may stay where it is; that is no step.
     """
     ordered = traces.sort_values(["trace", "position"])
-    after = ordered.groupby("trace")[["row", "col"]].shift(1)
-    steps = ordered[["row", "col"]].assign(to_row=after["row"].fillna(goal[0]), to_col=after["col"].fillna(goal[1]))
+    steps = ordered[["row", "col"]].copy()
+    for axis, end in zip(("row", "col"), goal, strict=True):
+        steps[f"to_{axis}"] = ordered.groupby("trace")[axis].shift(1).fillna(end).astype(int)
+    steps = steps[(steps["row"] != steps["to_row"]) | (steps["col"] != steps["to_col"])]
     return (steps.value_counts() / traces["trace"].nunique()).rename("share").reset_index()
 
 
@@ -157,7 +159,7 @@ def _moment(traces: pd.DataFrame, values: pd.DataFrame, moment: str, arms: Seque
     figure = new_figure(HEIGHT)
     figure.suptitle(MOMENTS[moment], **OVER)
     reached = []
-    for ax, arm in zip(figure.subplots(1, len(arms)), arms, strict=True):
+    for ax, arm in zip(figure.subplots(1, len(arms), squeeze=False)[0], arms, strict=True):
         grid = as_map(values[values["arm"] == arm], "value")
         draw_map(ax, grid, VALUES, Normalize(0, 1))
         style, of_arm = arm_style(arm), traces[traces["arm"] == arm]

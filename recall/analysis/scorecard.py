@@ -27,8 +27,11 @@ COLUMNS = ("the paper's claim", "verdict", "effect", "what it rests on")
 SAYS_NO_MORE = ("above", "below", *WORDS)
 """Reasons that add nothing to the word."""
 
-WIDTH, HEIGHT, PAD = 150, 22, 8
+WIDTH, HEIGHT, PAD = 170, 22, 8
 """Size of the drawing of an effect, and the room at its ends for the arrow of an interval that goes on."""
+
+LIMIT, BEND = 3.0, 0.1
+"""End of the scale of all effects, and where it bends: even up to there, logarithmic beyond."""
 
 
 def count_words(judgements: Sequence[Judgement]) -> dict[str, int]:
@@ -61,17 +64,16 @@ def scorecard(judgements: Sequence[Judgement], pages: Mapping[str, str]) -> Html
         judgements: in the order of the paper.
         pages: address of each page of the book; a claim of another page has no link.
     """
-    limit = scale_limit(judgements)
-    rows = [_row(place, judgement, pages, limit) for place, judgement in enumerate(judgements)]
+    rows = [_row(place, judgement, pages) for place, judgement in enumerate(judgements)]
     return cards(COLUMNS, rows, "The paper's claims and their verdicts")
 
 
-def _row(place: int, judgement: Judgement, pages: Mapping[str, str], limit: float) -> Row:
+def _row(place: int, judgement: Judgement, pages: Mapping[str, str]) -> Row:
     verdict, claim = judgement.current, judgement.current.claim
     cells = (
         Html(f"{escape(claim.text)}<br><small>{claim.source} · <code>{claim.id}</code></small>"),
         Html(_verdict(verdict) + "".join(_earlier(judgement, old) for old in judgement.earlier)),
-        effect(verdict, limit),
+        effect(verdict),
         _basis(verdict, pages),
     )
     largest_first = -verdict.effect if np.isfinite(verdict.effect) else "Infinity"
@@ -89,7 +91,7 @@ def _basis(verdict: Verdict, pages: Mapping[str, str]) -> Html:
     claim = verdict.claim
     runs = f"{verdict.seeds} seeds {escape(verdict.budget)}<br>" if verdict.seeds else ""
     page = f'<a href="{escape(pages[claim.page])}">{claim.page}</a>' if claim.page in pages else claim.page
-    return Html(f"{runs}<small>paper: {escape(claim.paper_budget)}</small><br>page: {page}")
+    return Html(f"{runs}<small>paper's budget: {escape(claim.paper_budget)}</small><br>page: {page}")
 
 
 def _earlier(judgement: Judgement, verdict: Verdict) -> str:
@@ -100,20 +102,15 @@ def _earlier(judgement: Judgement, verdict: Verdict) -> str:
     return f'<div class="earlier"><small>{escape(when)}:</small> {_verdict(verdict)}</div>'
 
 
-def scale_limit(judgements: Sequence[Judgement]) -> float:
-    """End of the scale of all effects: 1, or the whole number up to 3 that is enough for every one."""
-    effects = [abs(j.current.effect) for j in judgements if np.isfinite(j.current.effect)]
-    return float(min(3, max(1, np.ceil(max(effects, default=1)))))
-
-
-def effect(verdict: Verdict, limit: float) -> Html:
+def effect(verdict: Verdict) -> Html:
     """An effect as a dot on its interval, and in figures."""
     if np.isnan(verdict.effect):
         return Html("–")
-    digits = int(verdict.high - verdict.low < 0.02)
-    dot, low, high = (percent(end, digits) for end in (verdict.effect, verdict.low, verdict.high))
+    numbers = (verdict.effect, verdict.low, verdict.high)
+    fine = verdict.high - verdict.low < 0.02 or any(0 < abs(number) < 0.005 for number in numbers)
+    dot, low, high = (percent(number, int(fine)) for number in numbers)
     words = f"{dot} ({low} to {high})"
-    return Html(f"{_drawing(verdict, limit, words)}<br>{words}<br><small>{escape(verdict.unit)}</small>")
+    return Html(f"{_drawing(verdict, words)}<br>{words}<br><small>{escape(verdict.unit)}</small>")
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -122,15 +119,15 @@ def percent(share: float, digits: int = 0) -> str:
     return text.replace("-", "−").replace("inf", "∞") if share else text[1:]
 
 
-def _drawing(verdict: Verdict, limit: float, words: str) -> str:
+def _drawing(verdict: Verdict, words: str) -> str:
     """Interval, dot, zero and the zone of no effect; an arrow where the interval leaves the scale."""
-    zone, zero = _place(-verdict.claim.rule["margin"], limit), _place(0, limit)
-    low, dot, high = (_place(value, limit) for value in (verdict.low, verdict.effect, verdict.high))
+    zone, zero = _place(-verdict.claim.rule["margin"]), _place(0)
+    low, dot, high = (_place(value) for value in (verdict.low, verdict.effect, verdict.high))
     middle = HEIGHT / 2
     arrows = "".join(
         f'<path d="M{x + 5 * side:g} {middle} l{-6 * side} -4 v8 z"/>'
         for x, end, side in ((low, verdict.low, -1), (high, verdict.high, 1))
-        if abs(end) > limit
+        if abs(end) > LIMIT
     )
     return (
         f'<svg class="effect {verdict.word.replace(" ", "-")}" role="img" aria-label="{to_html(words)}" '
@@ -142,21 +139,21 @@ def _drawing(verdict: Verdict, limit: float, words: str) -> str:
     )
 
 
-def _place(value: float, limit: float) -> float:
+def _place(value: float) -> float:
     """Where a value lies in the drawing."""
-    return float(round(PAD + (np.clip(value, -limit, limit) / limit + 1) / 2 * (WIDTH - 2 * PAD), 1))
+    share = np.arcsinh(np.clip(value, -LIMIT, LIMIT) / BEND) / np.arcsinh(LIMIT / BEND)
+    return float(round(PAD + (share + 1) / 2 * (WIDTH - 2 * PAD), 1))
 
 
-def scale(limit: float) -> Html:
+def scale(marks: Sequence[float] = (-1, -BEND, 0, BEND, 1)) -> Html:
     """The scale on which all effects are drawn."""
-    marks = {"start": -limit, "middle": 0.0, "end": limit}
     labels = "".join(
-        f'<text x="{_place(value, limit):g}" y="28" text-anchor="{anchor}">{percent(value)}</text>'
-        f'<line x1="{_place(value, limit):g}" x2="{_place(value, limit):g}" y1="8" y2="14"/>'
-        for anchor, value in marks.items()
+        f'<text x="{_place(mark):g}" y="26" text-anchor="middle">{percent(mark).split()[0]}</text>'
+        f'<line x1="{_place(mark):g}" x2="{_place(mark):g}" y1="6" y2="12"/>'
+        for mark in marks
     )
     return Html(
-        f'<svg class="effect" role="img" aria-label="scale from {percent(-limit)} to {percent(limit)}" '
-        f'viewBox="0 0 {WIDTH} 32" width="{WIDTH}" height="32">'
-        f'<line x1="{PAD}" x2="{WIDTH - PAD}" y1="11" y2="11"/>{labels}</svg>'
+        f'<svg class="effect" role="img" aria-label="scale of effects in percent" '
+        f'viewBox="0 0 {WIDTH} 30" width="{WIDTH}" height="30">'
+        f'<line x1="0" x2="{WIDTH}" y1="9" y2="9"/>{labels}</svg>'
     )

@@ -30,6 +30,8 @@ STYLE: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
     "text.color": INK,
+    "xtick.bottom": False,  # the grid's lines are enough
+    "ytick.left": False,
     "xtick.color": INK,
     "ytick.color": INK,
     "xtick.labelsize": 8,
@@ -43,7 +45,7 @@ STYLE: dict[str, Any] = {
     "lines.markeredgewidth": 0.5,
     "lines.markersize": 5,
     "lines.solid_capstyle": "round",
-    "path.simplify_threshold": 0.3,
+    "path.simplify_threshold": 0.7,  # of the faint lines; shorter paths are never simplified
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "recall",  # the same figure is the same bytes
 }
@@ -76,7 +78,7 @@ class ArmStyle:
 
 ARMS: dict[str, ArmStyle] = {
     "baseline": ArmStyle("baseline", "#1a5a9e", "-", "o"),
-    "baseline-entropy": ArmStyle("baseline, entropy 0.01", "#6aaede", (0, (5, 2)), "v"),
+    "baseline-entropy": ArmStyle("untuned baseline", "#6aaede", (0, (5, 2)), "v"),
     "true": ArmStyle("true model", "#1f8a55", (0, (8, 1.5)), "s"),
     "true-uniform": ArmStyle("true model, uniform", "#7cc49c", (0, (3, 2)), "D"),
     "learned": ArmStyle("learned model", "#ee7d11", "-", "^"),

@@ -6,9 +6,11 @@ A notebook holds tens of figures and must stay small.
 import re
 
 NEEDLESS = re.compile(
-    r"<!--.*?-->|<metadata>.*?</metadata>|(?<=>)\s+(?=<)| transform=\"rotate\(-0 [^\"]*\)\"", re.DOTALL
+    r"<!--.*?-->|<metadata>.*?</metadata>|(?<=>)\s+(?=<)|(?<=<g) id=\"[^\"]*\"| transform=\"rotate\(-0 [^\"]*\)\"", re.DOTALL
 )
 """Parts that nobody sees."""
+
+STYLE = re.compile(r'(?<= style=")[^"]*')
 
 FONT = re.compile(r" font-family: ([^;\"]*);")
 PLACE = re.compile(r'(?<= [dxy]=")[^"]*')
@@ -25,6 +27,7 @@ def smaller(svg: str) -> str:
     fonts = set(FONT.findall(svg))
     if len(fonts) == 1:
         svg = FONT.sub("", svg).replace("</style>", f" text{{font-family: {fonts.pop()}}}</style>", 1)
+    svg = STYLE.sub(lambda style: style[0].replace(": ", ":").replace("; ", ";"), svg)
     return PLACE.sub(lambda place: _shorter(" ".join(place[0].split())), svg)
 
 

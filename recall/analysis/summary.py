@@ -1,0 +1,51 @@
+"""The results of a page of grids as a small table, and its numbers for the text."""
+
+import numpy as np
+import pandas as pd
+
+from recall.analysis.endpoints import auc, final, steps_to_threshold
+from recall.analysis.style import ARMS, arm_style, environment_name
+
+
+def summary(metrics: pd.DataFrame) -> pd.DataFrame:
+    """A row an environment and arm: median steps to 90 % success, seeds that never came, mean and final success."""
+    keys = ["env", "arm"]
+    times = steps_to_threshold(metrics).groupby(keys)["value"]
+    table = pd.DataFrame(
+        {
+            "median": times.median(),
+            "never": times.agg(lambda seeds: int(np.isinf(seeds).sum())),
+            "seeds": times.size(),
+            "mean": auc(metrics).groupby(keys)["value"].mean(),
+            "final": final(metrics).groupby(keys)["value"].mean(),
+        }
+    )
+    order = {arm: place for place, arm in enumerate(ARMS)}
+    return table.sort_index(level="arm", key=lambda arms: arms.map(order)).sort_index(
+        level="env", sort_remaining=False, kind="stable"
+    )
+
+
+def summary_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of `summary` with names and rounded numbers, as `cards.grouped` takes it."""
+    index = [(environment_name(env), arm_style(arm).label) for env, arm in table.index]
+    return pd.DataFrame(
+        {
+            "half of the seeds at 90 %": [steps_in_words(steps) for steps in table["median"]],
+            "never": [f"{never} of {seeds}" for never, seeds in zip(table["never"], table["seeds"], strict=True)],
+            "mean success": [f"{value:.3f}" for value in table["mean"]],
+            "at the end": [f"{value:.3f}" for value in table["final"]],
+        },
+        pd.MultiIndex.from_tuples(index, names=["environment", "arm"]),
+    )
+
+
+def medians(table: pd.DataFrame, env: str) -> dict[str, str]:
+    """Of a table of `summary`: each arm's median steps to 90 % success in one environment, and `where` that is."""
+    steps = {arm: steps_in_words(median) for arm, median in table["median"].loc[env].items()}
+    return steps | {"where": environment_name(env)}
+
+
+def steps_in_words(steps: float) -> str:
+    """13824 as 13.8k, infinity as never."""
+    return f"{steps / 1000:.1f}k" if np.isfinite(steps) else "never"

@@ -1,0 +1,230 @@
+"""The command line through its real executable: what it says, what it returns, and what it leaves behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import nbformat
+import pytest
+from small_runs import small_spec, texts
+
+from recall.cli import main
+from recall.listing import COLUMNS
+from recall.pages import FourRoomsParameters
+from recall.runs import write_record
+from recall.training import train
+
+RECALL = Path(sys.executable).with_name("recall")
+
+
+def parameters_cell() -> str:
+    """A notebook in MyST that reads the page's parameters and echoes one."""
+    defaults = "\n".join(f"{field.name} = {field.default!r}" for field in fields(FourRoomsParameters))
+    return (
+        "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n"
+        "kernelspec:\n  name: python3\n  display_name: Python 3\n  language: python\n---\n\n"
+        f"```{{code-cell}} ipython3\n:tags: [parameters]\n{defaults}\n```\n\n"
+        "```{code-cell} ipython3\nprint(side, arms)\n```\n"
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like a checkout to the command, with a scratch space of its own; one is in it."""
+    (tmp_path / "papermill_runs").mkdir()
+    (tmp_path / "book" / "notebooks").mkdir(parents=True)
+    (tmp_path / "book" / "notebooks" / "four-rooms.md").write_text(parameters_cell())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECALL_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    return tmp_path
+
+
+def recall(*arguments: str) -> subprocess.CompletedProcess:
+    """The command's output and exit status."""
+    return subprocess.run([RECALL, *arguments], capture_output=True, text=True, timeout=180, check=False)
+
+
+def left_behind(checkout: Path) -> list[str]:
+    """Files that a command made."""
+    made = [checkout / "papermill_runs", checkout / "scratch"]
+    return sorted(str(path.relative_to(checkout)) for top in made for path in top.rglob("*") if path.is_file())
+
+
+# What it says
+
+
+def test_help_names_every_command() -> None:
+    done = recall("--help")
+    assert done.returncode == 0
+    assert {"run", "records", "tune", "book"} <= set(re.findall(r"\w+", done.stdout))
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["run", "--help"], ["records", "--help"]])
+def test_each_command_has_help(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 0
+    assert "usage: recall" in capsys.readouterr().out
+
+
+def test_a_wrong_command_is_refused(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["rum"])
+    assert stop.value.code == 2
+    assert "rum" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("checkout")
+def test_an_empty_store_is_told_of() -> None:
+    done = recall("records")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "no records; train some with: recall run four-rooms -p side=11 -p seeds=3\n"
+
+
+def test_records_are_listed(checkout: Path, capsys: pytest.CaptureFixture) -> None:
+    specs = [small_spec(updates=3), small_spec("true", updates=3)]
+    folders = [write_record(checkout / "papermill_runs" / "records", spec, train(spec), {}) for spec in specs]
+    assert main(["records", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [tuple(row) for row in listed] == [COLUMNS] * 2
+    for row, spec, folder in zip(listed, specs, folders, strict=True):
+        assert (row["page"], row["arm"], row["seeds"]) == ("small", spec.arm, 2)
+        assert row["env_id"] == "recall/FourRooms-v0 (side-7)"
+        assert (row["steps"], row["path"]) == (spec.total_steps, str(folder))
+        assert row["versions"] == spec.settings["versions"]
+        assert row["numerics"]["group"] == 2
+    assert main(["records"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == list(COLUMNS[:6])
+    assert len(table) == 3
+    assert main(["records", "--local", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_a_damaged_record_is_named_by_the_list(checkout: Path, capsys: pytest.CaptureFixture) -> None:
+    spec = small_spec(updates=3)
+    folder = write_record(checkout / "papermill_runs" / "records", spec, train(spec), {})
+    (folder / "metrics.csv").write_text("seed,step,success\n0,1,1.0\n")
+    assert main(["records"]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"recall: {folder} is damaged or was edited: metrics.csv is not as written")
+
+
+# What it refuses
+
+
+REFUSED = {
+    "a misspelt parameter": (["-p", "sied=13"], "there is no parameter 'sied'; the nearest is 'side'"),
+    "an unknown parameter": (["-p", "learning_rate=1"], "there is no parameter 'learning_rate'"),
+    "no whole number": (["-p", "side=13.5"], "side is '13.5'; it must be a whole number"),
+    "no number": (["-p", "side=11", "-p", "slip=little"], "slip is 'little'; it must be a finite number"),
+    "not a number": (["-p", "weight=nan"], "weight is 'nan'; it must be a finite number"),
+    "an even side": (["-p", "side=12"], "side is 12; it must be an odd whole number from 7 to 101"),
+    "no seed": (["-p", "seeds=0"], "seeds is 0; it must be from 1 to 200"),
+    "an unknown start": (["-p", "start=middle"], "start is 'middle'; it must be 'corner' or 'uniform'"),
+    "an unknown arm": (["-p", "arms=trues"], "arms has trues; known are all, baseline"),
+    "a horizon for all sizes": (["-p", "horizon=50"], "horizon, start, slip and total_steps need a side"),
+    "no value": (["-p", "side"], "-p side is not NAME=VALUE; write for example -p side=13"),
+    "no name": (["-p", "=3"], "-p =3 is not NAME=VALUE"),
+    "no worker": (["-p", "side=7", "--workers", "0"], "workers is 0; it must be 1 or more"),
+    "publishing with parameters": (["-p", "side=7", "--publish"], "--publish takes neither parameters nor"),
+}
+
+
+def assert_one_sentence(error: str, sentence: str) -> None:
+    assert error.startswith(f"recall: {sentence}")
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_wrong_parameter_is_refused_in_a_sentence(case: str, checkout: Path, capsys: pytest.CaptureFixture) -> None:
+    arguments, sentence = REFUSED[case]
+    assert main(["run", "four-rooms", *arguments]) == 1
+    assert_one_sentence(capsys.readouterr().err, sentence)
+    assert left_behind(checkout) == []
+
+
+@pytest.mark.parametrize("option", [[], ["--publish"]])
+def test_an_unknown_page_is_refused(option: list[str], checkout: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["run", "five-rooms", *option]) == 1
+    assert_one_sentence(capsys.readouterr().err, "there is no page 'five-rooms' to run; choose from four-rooms")
+    assert left_behind(checkout) == []
+
+
+def test_the_executable_refuses_as_well(checkout: Path) -> None:
+    done = recall("run", "four-rooms", "-p", "sied=13")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert_one_sentence(done.stderr, "there is no parameter 'sied'; the nearest is 'side'")
+    assert left_behind(checkout) == []
+
+
+# What it does
+
+
+SMALL = ["run", "four-rooms", "-p", "side=7", "-p", "seeds=2", "-p", "total_steps=120000", "-p", "arms=baseline"]
+
+
+def progress(process: subprocess.Popen) -> Iterator[str]:
+    """The lines that a running command shows on its error stream, those of the progress bar one by one."""
+    assert process.stderr is not None
+    line = b""
+    while byte := process.stderr.read(1):
+        if byte in b"\r\n":
+            yield line.decode(errors="replace")
+            line = b""
+        else:
+            line += byte
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_goes_on(checkout: Path) -> None:
+    """Ctrl-C, as a terminal sends it, to the command and the processes it started; then the same command again."""
+    process = subprocess.Popen(
+        [RECALL, *SMALL], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, bufsize=0
+    )
+    lines, shown = progress(process), []
+    for line in lines:
+        shown.append(line)
+        if re.search(r"[1-9]\S*/240k", line):
+            os.killpg(process.pid, signal.SIGINT)
+            break
+    shown += lines
+    assert process.wait(60) == 130
+    assert shown[-1] == "recall: stopped; what was finished is stored, and the same command goes on from there"
+    assert not any("Traceback" in line for line in shown)
+    (checkpoint,) = left_behind(checkout)
+    assert re.fullmatch(r"scratch/[0-9a-f]{12}-[0-9a-f]{12}\.checkpoint", checkpoint)
+    deadline = time.monotonic() + 20
+    while group_lives(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not group_lives(process.pid)
+
+    again = recall(*SMALL)
+    assert again.returncode == 0, again.stderr
+    assert "1 groups of runs: 0 stored, 1 to train (0.2 million environment steps)" in again.stdout
+    (spec,) = FourRoomsParameters(side=7, seeds=2, total_steps=120_000, arms="baseline").specs()
+    metrics = checkout / "papermill_runs" / "local" / spec.folder / "metrics.csv"
+    assert metrics.read_text() == texts(train(spec))["metrics"]
+    assert not any("scratch" in name or "partial" in name for name in left_behind(checkout))
+    output = Path(again.stdout.splitlines()[-1].removeprefix("executed notebook: "))
+    assert output.parent == checkout / "papermill_runs" / "local"
+    assert "7 baseline" in str(nbformat.read(output, as_version=4).cells[-1].outputs)
+
+
+def group_lives(group: int) -> bool:
+    """Whether a process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

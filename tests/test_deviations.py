@@ -1,0 +1,110 @@
+"""The page on deviations: no setting without a source, and the value that is really used."""
+
+from dataclasses import fields, replace
+
+import pytest
+
+from recall.deviations import NAMES, PARTS, Setting, deviations, field_lines, settings, value_used, write
+from recall.experiments import ARENAS, ARMS, Arm, four_rooms
+from recall.runs import RunSpec
+
+SETTINGS = [setting for part in PARTS for setting in settings(part)]
+
+
+class Sample:
+    """A class with fields of every kind."""
+
+    one: int = 1
+    """Over
+    two lines. Ours."""
+    two: int = 2
+    three: int = 3
+    "In other quotes."
+
+    def four(self) -> None:
+        """A method is no field."""
+
+    five: int = 5
+    five + 1
+
+
+def published() -> list[RunSpec]:
+    return four_rooms()
+
+
+def setting(part: str, name: str) -> Setting:
+    (found,) = [each for each in settings(part) if each.name == name]
+    return found
+
+
+@pytest.mark.parametrize("each", SETTINGS, ids=lambda each: f"{each.part}-{each.name}")
+def test_every_setting_names_its_source(each: Setting) -> None:
+    assert each.line.endswith(".")
+    assert each.names_source, f"say who chose {each.name}: a section of the paper, or ours"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_field_is_listed(part: str) -> None:
+    assert {each.name for each in settings(part)} == {field.name for field in fields(PARTS[part][0])} - NAMES
+
+
+def test_lines_are_read_from_below_their_fields() -> None:
+    assert field_lines(Sample) == {
+        "one": "Over two lines. Ours.",
+        "two": "",
+        "three": "In other quotes.",
+        "five": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "source", "stated"),
+    [
+        ("Steps of a trace. Not stated in the paper; ours.", True, "no"),
+        ("Share that is left. Ours: takes away a bias.", True, "no"),
+        ("States to start from. Algorithm 1 line 6 takes the best one.", True, "yes"),
+        ("Traces an update, N of Algorithm 2. Not stated in the paper; ours.", True, "in part"),
+        ("Cells along a side. The paper has 11, 15, 19; not stated of what.", True, "in part"),
+        ("Hours of a day.", False, "yes"),
+        ("", False, "yes"),
+    ],
+)
+def test_what_a_line_says_of_its_source(line: str, source: bool, stated: str) -> None:
+    found = Setting("recall", "x", line)
+    assert (found.names_source, found.stated if source else "yes") == (source, stated)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("environment", "slip", "0"),
+        ("environment", "horizon", "None; 200 in side-19-hard"),
+        ("environment", "side", "11 in side-11; 15 in side-15; 19 in side-19, side-19-hard"),
+        ("actor-critic", "hidden", "64, 64"),
+        ("recall", "known_goal", "False; True in known-goal"),
+        (
+            "recall",
+            "model",
+            "true, true-uniform, learned, learned-both, untrained, untrained-network, by arm",
+        ),
+    ],
+)
+def test_the_value_is_the_one_that_is_used(part: str, name: str, value: str) -> None:
+    assert value_used(setting(part, name), published()) == value
+
+
+def test_a_value_that_varies_with_arm_and_environment_is_a_range() -> None:
+    arms: dict[str, Arm] = {name: replace(ARMS["true"], sides=sides) for name, sides in (("a", 1), ("b", 3))}
+    specs = four_rooms(ARENAS[:2], arms, range(2))
+    assert value_used(setting("recall", "length"), specs) == "11 to 45, by arm and environment"
+
+
+def test_the_table_has_a_row_a_setting() -> None:
+    table = deviations(published(), "recall")
+    assert list(table["setting"]) == [each.name for each in settings("recall")]
+    assert not (table == "").any(axis=None)
+
+
+@pytest.mark.parametrize(("value", "text"), [(1e-5, "1e-05"), (0.3, "0.3"), (None, "None"), ((64, 32), "64, 32")])
+def test_values_are_written_for_people(value: object, text: str) -> None:
+    assert write(value) == text
