@@ -67,7 +67,7 @@ class Page:
             display(Markdown(f"*No figure here: it needs {needs}, which these runs do not have.*"))
             return
         for panel in panels:
-            display({"image/svg+xml": panel.svg(), "text/plain": panel.alt}, raw=True)
+            display({"image/svg+xml": panel.svg()}, raw=True)
         file = self.folder / f"{name}.csv"
         self.folder.mkdir(parents=True, exist_ok=True)
         behind(panels).to_csv(file, index=False, float_format="%.6g", lineterminator="\n")
@@ -75,7 +75,7 @@ class Page:
         display(Markdown(f"<small>Data: [{file.name}]({file.as_posix()}). {origin}</small>"))
 
     def say(self, template: str, values: Mapping[str, object]) -> None:
-        """Write Markdown with every `{name}` replaced by its value, and glue the values: `make book` tells what moved.
+        """Write Markdown with every `{name}` replaced by its value, and glue the values, so that a move is noticed.
 
         With own parameters some values may not exist: then a dash stands there.
         """
@@ -98,11 +98,11 @@ def facts(records: Sequence[Record]) -> str:
     made = [record.provenance for record in records]
     commits = _each(each["commit"][:SHOWN] + " with changes" * each["dirty"] for each in made)
     versions = _each(", ".join(f"{name} {number}" for name, number in each["versions"].items()) for each in made)
-    minutes = sum(map(seconds_of, records)) / 60
+    processors, minutes = _each(each["processor"] for each in made), sum(map(seconds_of, records)) / 60
     return (
         f"Seeds: {_ends(seeds)} an arm, {_ends([f'{count / 1000:g}k' for count in steps])} environment steps each. "
         f"Code: commit {commits}; {versions}; Python {_each(each['python'] for each in made)}. "
-        f"Trained on {_each(each['processor'] for each in made)} in {minutes:.1f} core-minutes ({len(records)} records)."
+        f"Trained on {processors} in {minutes:.1f} core-minutes ({len(records)} records)."
     )
 
 

@@ -83,8 +83,9 @@ def train_all(
     steps, stop = context.Queue(), context.Event()
     count = min(workers or cores(), len(specs))
     with one_thread(), ProcessPoolExecutor(count, context, _start_worker, (steps, stop)) as pool:
-        futures = {pool.submit(_work, spec): spec for spec in sorted(specs, key=steps_of, reverse=True)}
         try:
+            with interrupt_held_back():
+                futures = {pool.submit(_work, spec): spec for spec in sorted(specs, key=steps_of, reverse=True)}
             while futures:
                 done, _ = wait(futures, timeout=0.5, return_when=FIRST_COMPLETED)
                 on_steps(_drain(steps))
@@ -103,6 +104,16 @@ def train_all(
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def interrupt_held_back() -> Iterator[None]:
+    """Let Ctrl-C wait. Processes started inside never get it: the parent, which does, asks them to stop."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -153,7 +164,6 @@ class _Reporter:
 
 def _start_worker(steps: Queue, stop: Event) -> None:
     global _channel
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which asks the workers to stop
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     _channel = steps, stop

@@ -1,4 +1,4 @@
-"""Every figure of the page four-rooms from made-up records, for tests; needs what an analysis may need, nothing more."""
+"""Every figure of the page four-rooms from made-up records; needs what an analysis may need, nothing more."""
 
 from pathlib import Path
 
@@ -28,11 +28,11 @@ def cells() -> pd.DataFrame:
     return pd.DataFrame(np.argwhere(free), columns=["row", "col"])
 
 
-def metrics(arm: str, env: str) -> pd.DataFrame:
+def metrics(arm: str, env: str, seeds: int = SEEDS) -> pd.DataFrame:
     """Seeds that learn one after the other; in the hard grid two seeds of every arm never do."""
     place = list(ARMS).index(arm)
     frames = []
-    for seed in range(SEEDS):
+    for seed in range(seeds):
         half = np.inf if env.endswith("hard") and seed > 3 else 2000 * (1 + place / 4) * (1 + seed / 5)
         success = 1 / (1 + np.exp(np.clip((half - STEPS) / 500, -50, 50)))
         path = np.where(success > 0.01, 10 + 40 * (1 - success), np.nan)
@@ -42,10 +42,10 @@ def metrics(arm: str, env: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True).replace(np.inf, np.nan)
 
 
-def recall_table(arm: str) -> pd.DataFrame:
+def recall_table(seeds: int) -> pd.DataFrame:
     """Diagnostics of an arm with recall, unknown before the third evaluation."""
     frames = []
-    for seed in range(SEEDS):
+    for seed in range(seeds):
         known = np.where(STEPS > 2000, 1.0, np.nan)
         frame = {"seed": seed, "step": STEPS, "trace_length": 9 * known, "trace_return": (0.8 + seed / 100) * known}
         frame |= {"policy_return": STEPS / 25_000 * known, "model_tv": 0.9 * np.exp(-STEPS / 5000)}
@@ -61,28 +61,33 @@ def traces() -> pd.DataFrame:
     return pd.concat([table.assign(snapshot=moment) for moment in ("early", "midway", "late")], ignore_index=True)
 
 
-def tables(arm: str, env: str) -> dict[str, pd.DataFrame]:
+def tables(arm: str, env: str, seeds: int) -> dict[str, pd.DataFrame]:
     """Everything the record of an arm holds."""
     grid = cells()
     visits = np.arange(1.0, len(grid) + 1)
     found = {
-        "metrics": metrics(arm, env),
+        "metrics": metrics(arm, env, seeds),
         "occupancy": pd.concat(
-            [grid.assign(phase=phase, visits=part / part.sum()) for phase, part in (("before", visits[::-1]), ("after", visits))]
+            [
+                grid.assign(phase=phase, visits=part / part.sum())
+                for phase, part in (("before", visits[::-1]), ("after", visits))
+            ]
         ),
         "timing": pd.DataFrame({"phase": ["environment", "recall", "learner", "evaluation"], "seconds": [1, 2, 3, 4]}),
     }
     if not arm.startswith("baseline"):
-        values = [grid.assign(snapshot=moment, value=np.linspace(0, 1, len(grid))) for moment in ("early", "midway", "late")]
-        found |= {"recall": recall_table(arm), "values": pd.concat(values), "traces": traces()}
+        values = [
+            grid.assign(snapshot=moment, value=np.linspace(0, 1, len(grid))) for moment in ("early", "midway", "late")
+        ]
+        found |= {"recall": recall_table(seeds), "values": pd.concat(values), "traces": traces()}
     return found
 
 
-def write_page(root: Path, arms: tuple[str, ...] = tuple(ARMS)) -> None:
+def write_page(root: Path, arms: tuple[str, ...] = tuple(ARMS), seeds: int = SEEDS) -> None:
     """Records of the arms in every environment."""
     for env in ENVIRONMENTS:
         for arm in arms:
-            write_record(root, tables(arm, env), arm=arm, env=env, agent_config={"n_envs": 8, "n_steps": 32})
+            write_record(root, tables(arm, env, seeds), arm=arm, env=env, agent_config={"n_envs": 8, "n_steps": 32})
 
 
 def tuning() -> pd.DataFrame:

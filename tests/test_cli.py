@@ -221,6 +221,27 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(checkout: Path) -> Non
     assert "7 baseline" in str(nbformat.read(output, as_version=4).cells[-1].outputs)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
+def test_an_interrupt_while_processes_start_is_clean_too(seconds: float, checkout: Path) -> None:
+    process = subprocess.Popen(
+        [RECALL, *SMALL, "-p", "total_steps=5000000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        bufsize=0,
+    )
+    lines = progress(process)
+    first = next(line for line in lines if "| 0.00/10.0M" in line)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    shown = [first, *lines]
+    assert process.wait(60) == 130
+    assert not any("Traceback" in line for line in shown)
+    assert shown[-1].startswith("recall: stopped; ")
+    assert all(name.endswith(".checkpoint") for name in left_behind(checkout))
+
+
 def group_lives(group: int) -> bool:
     """Whether a process of the group is left."""
     try:

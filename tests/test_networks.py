@@ -107,6 +107,12 @@ def test_initial_weights_are_orthogonal(n_in: int, n_out: int) -> None:
     assert gram == pytest.approx(1.5**2 * np.eye(min(n_in, n_out)), abs=1e-6)
 
 
+def test_initial_weights_prefer_no_direction() -> None:
+    rng = np.random.default_rng(0)
+    mean = np.mean([orthogonal(rng, 3, 3, gain=1.0) for _ in range(2000)], axis=0)
+    assert np.abs(mean).max() < 0.06
+
+
 def test_gains_and_biases_at_the_start() -> None:
     network = StackedMLP((9, 9, 4), tanh, Streams([0])["init"], out_scale=0.01)
     hidden, out = (torch.linalg.matrix_norm(w, ord=2).item() for w in network.weights)

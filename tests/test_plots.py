@@ -23,6 +23,7 @@ from recall.analysis.stats import iqm
 from recall.analysis.style import ARMS, arm_style
 from recall.analysis.svg import smaller
 from recall.experiments import ARMS as ARMS_OF_THE_PAGE
+from recall.training import SNAPSHOTS
 
 SVG = "{http://www.w3.org/2000/svg}"
 BLOCKED = """
@@ -140,6 +141,15 @@ def test_missing_arms_leave_figures_out(tmp_path: Path, arms: tuple[str, ...]) -
         assert all(panel.svg() for panel in panels)
 
 
+def test_one_seed_is_enough_for_curves(tmp_path: Path) -> None:
+    write_page(tmp_path, ("baseline", "learned"), seeds=1)
+    found = every_figure(tmp_path)
+    assert found["speed-up"] == []
+    assert len(found["success"]) == len(found["improvement"]) == len(ENVIRONMENTS)
+    for panels in found.values():
+        assert all(panel.svg() for panel in panels)
+
+
 def test_a_curve_is_the_interquartile_mean_of_the_seeds() -> None:
     values = np.random.default_rng(0).random((8, 5))
     curve = plots.Curve(frame({"learned": values.tolist()}), plots.SUCCESS, plots.STEPS)
@@ -186,12 +196,16 @@ def test_speedup_and_its_growth() -> None:
 
 
 def test_one_size_has_no_growth() -> None:
-    of_one = steps_to_threshold(pd.concat([metrics(arm, "side-7").assign(page="p", env="side-7", arm=arm) for arm in plots.MAIN]))
+    of_one = steps_to_threshold(
+        pd.concat([metrics(arm, "side-7").assign(page="p", env="side-7", arm=arm) for arm in plots.MAIN])
+    )
     assert len(speedups(of_one)) == 1
 
 
 def test_probability_of_improvement_points_the_right_way() -> None:
-    scores = pd.DataFrame({"env": "side-7", "arm": ["baseline"] * 5 + ["true"] * 5, "value": [*range(5), *range(10, 15)]})
+    scores = pd.DataFrame(
+        {"env": "side-7", "arm": ["baseline"] * 5 + ["true"] * 5, "value": [*range(5), *range(10, 15)]}
+    )
     (panel,) = improvements(scores, "mean success")
     assert panel.data["estimate"].tolist() == [1]
     assert "one half for true model." in panel.alt
@@ -222,6 +236,12 @@ def test_a_step_that_stays_is_no_step() -> None:
     still = pd.DataFrame({"trace": 0, "position": [0, 1, 2], "row": [5, 5, 4], "col": [4, 4, 4]})
     steps = grid_plots.steps_of(still, (5, 5))
     assert sorted(zip(steps["row"], steps["to_row"], strict=True)) == [(4, 5), (5, 5)]
+
+
+def test_moments_are_those_of_the_training() -> None:
+    shares = {moment: f"{share:.0%}".replace("%", " %") for moment, share in SNAPSHOTS.items()}
+    named = {moment: f"{moment}, {share} of training" for moment, share in shares.items()}
+    assert named == grid_plots.MOMENTS
 
 
 def test_before_the_first_reward_there_is_nothing_to_recall() -> None:
@@ -272,7 +292,7 @@ def absolute(path: str) -> list[tuple[float, float]]:
 def test_a_smaller_drawing_is_the_same_drawing() -> None:
     walk = np.cumsum(np.random.default_rng(1).normal(0, 3, (60, 2)), axis=0)
     data = " \n".join(f"{'M' if i in (0, 30) else 'L'} {x:f} {y:f}" for i, (x, y) in enumerate(walk))
-    text = '<text style="font-size: 8px; font-family: \'DejaVu Sans\'; fill: #222">a  b</text>'
+    text = "<text style=\"font-size: 8px; font-family: 'DejaVu Sans'; fill: #222\">a  b</text>"
     svg = f'<svg><defs><style>*{{x: y}}</style></defs>\n<!-- no --><path d="{data} z" style="fill: none"/>{text}</svg>'
     small = smaller(svg)
     assert len(small) < 0.7 * len(svg)

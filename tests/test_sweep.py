@@ -55,18 +55,21 @@ from small_runs import small_spec
 
 recall.training.CHECKPOINT_SECONDS = 0.1  # in the workers too, which import this file
 
+def kept():
+    return list(Path(os.environ["RECALL_SCRATCH"]).glob("*.checkpoint"))
+
 def kill(steps):
-    if steps:
+    if kept():
         for child in multiprocessing.active_children():
             child.kill()
 
 if __name__ == "__main__":
-    spec = small_spec("learned", updates=500)
+    spec = small_spec("learned", updates=400)
     try:
         list(train_all([spec], 1, kill))
     except TrainingStoppedError as error:
         print(error)
-    print(*(path.name for path in Path(os.environ["RECALL_SCRATCH"]).iterdir() if path.suffix == ".checkpoint"))
+    print(*(path.name for path in kept()))
     train_missing([spec], Store(Path({root!r}), {{}}), 1, progress=False)
 """
 
@@ -78,12 +81,12 @@ def test_a_killed_worker_is_told_of_and_the_same_call_goes_on(tmp_path: Path) ->
         [sys.executable, script], capture_output=True, text=True, timeout=120, check=True,
         env=os.environ | {"RECALL_SCRATCH": str(scratch)},
     )  # fmt: skip
-    spec = small_spec("learned", updates=500)
-    told, kept = done.stdout.splitlines()
+    spec = small_spec("learned", updates=400)
+    told, checkpoint = done.stdout.splitlines()
     assert told == (
         "a training process was killed, perhaps for want of memory; the same command goes on from its last checkpoint"
     )
-    assert kept.startswith(f"{spec.key}-")
+    assert checkpoint.startswith(f"{spec.key}-")
     metrics = (Store(root, {}).path(spec) / "metrics.csv").read_text()
     assert metrics == texts(train(spec))["metrics"]
     assert [path.name for path in scratch.iterdir() if path.suffix == ".checkpoint"] == []

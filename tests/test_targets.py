@@ -52,7 +52,7 @@ def test_a_rewarded_terminal_state_is_first_however_little_the_critic_thinks_of_
 
 
 def test_a_terminal_state_is_worth_the_best_reward_paid_there() -> None:
-    targets = known(rollout([3, 4, 3], [0.2, 0.5, 0.9], [0, 1, 2]))
+    targets = known(rollout([3, 4, 3], [0.9, 0.5, 0.2], [0, 1, 2]))
     assert targets.terminal_value[0, [3, 4]].tolist() == np.array([0.9, 0.5], np.float32).tolist()
     assert top(targets, RISING, 2) == [3, 4]
 

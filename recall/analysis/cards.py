@@ -69,9 +69,7 @@ def grouped(frame: pd.DataFrame, caption: str = "") -> Html:
             parts.append(f'<tr><th scope="row">{to_html(name)}</th>{cells}</tr>')
     title = f"<caption>{to_html(caption)}</caption>" if caption else ""
     body = "\n".join(parts)
-    return Html(
-        f'<table class="grouped">{title}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>'
-    )
+    return Html(f'<table class="grouped">{title}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>')
 
 
 def to_html(value: object) -> str:

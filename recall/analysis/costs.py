@@ -14,8 +14,8 @@ LEARNING = ("environment", "recall", "learner")
 """Phases of timing.csv that belong to the algorithm; evaluation and diagnosis are ours."""
 
 CURRENCIES = (
-    Quantity("gradient_steps", "gradient steps of policy and model"),
-    Quantity("seconds", "seconds of one core, a seed"),
+    Quantity("gradient_steps", "gradient steps of policy and model", is_log=True),
+    Quantity("seconds", "seconds of one core, a seed", is_log=True),
 )
 """What training may be counted in beside environment steps."""
 
@@ -52,8 +52,8 @@ def spent(table: pd.DataFrame) -> pd.DataFrame:
     last = last.loc[rows]
     names = [(environment_name(env), arm_style(arm).label) for env, arm in rows]
     columns = {
-        "policy updates": last["policy_updates"].map("{:.0f}".format),
-        "model's steps": last["model_gradient_steps"].map("{:.0f}".format),
+        "policy steps": last["policy_updates"].map("{:.0f}".format),
+        "model steps": last["model_gradient_steps"].map("{:.0f}".format),
         "seconds": last["seconds"].map("{:.2f}".format),
     }
     return pd.DataFrame(columns).set_axis(pd.MultiIndex.from_tuples(names, names=["environment", "arm"]))

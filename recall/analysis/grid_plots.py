@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
+from matplotlib.ticker import PercentFormatter
 
 from recall.analysis.panels import Panel, listed, new_figure
 from recall.analysis.style import INK, STYLE, arm_style, environment_name
@@ -20,7 +21,7 @@ VALUES = LinearSegmentedColormap.from_list("values", ["#ffffff", "#d6e4ef", "#9d
 
 VISITS = LinearSegmentedColormap.from_list("visits", ["#f4f8fb", "#8fbbdc", "#0b3c6f"])
 
-MOMENTS = {"early": "early: 15 % of training", "midway": "midway: 40 %", "late": "late: 100 %"}
+MOMENTS = {"early": "early, 15 % of training", "midway": "midway, 40 % of training", "late": "late, 100 % of training"}
 """Names of a record's snapshots, for people."""
 
 HEIGHT = 2.15
@@ -129,7 +130,7 @@ def trace_pictures(
     if set(arms) - set(values["arm"]):
         return []
     moments = [moment for moment in MOMENTS if moment in set(values["snapshot"])]
-    panels = [_moment(*(f[f["snapshot"] == m] for f in (traces, values)), m, arms) for m in moments]
+    panels = [_moment(traces[traces["snapshot"] == m], values[values["snapshot"] == m], m, arms) for m in moments]
     return [*_how_to_read(traces[traces["arm"] == arms[0]], values), *panels]
 
 
@@ -157,7 +158,8 @@ def _how_to_read(traces: pd.DataFrame, values: pd.DataFrame) -> list[Panel]:
 
 def _moment(traces: pd.DataFrame, values: pd.DataFrame, moment: str, arms: Sequence[str]) -> Panel:
     figure = new_figure(HEIGHT)
-    figure.suptitle(MOMENTS[moment], **OVER)
+    when = f"{environment_name(values['env'].iloc[0])}, {MOMENTS[moment]}"
+    figure.suptitle(when, **OVER)
     reached = []
     for ax, arm in zip(figure.subplots(1, len(arms), squeeze=False)[0], arms, strict=True):
         grid = as_map(values[values["arm"] == arm], "value")
@@ -170,8 +172,7 @@ def _moment(traces: pd.DataFrame, values: pd.DataFrame, moment: str, arms: Seque
             ax.text(*np.divide(grid.shape[::-1], 2), "no reward yet,\nnothing to recall", ha="center", va="center")
         cells = of_arm[["row", "col"]].drop_duplicates()
         reached.append(f"the traces of the {style.label} pass {len(cells)} of {np.isfinite(grid).sum()} cells")
-    alt = f"Value map and recall traces, {environment_name(values['env'].iloc[0])}, {MOMENTS[moment]}: {listed(reached)}."
-    return Panel(figure, alt, traces)
+    return Panel(figure, f"Value map and recall traces, {when}: {listed(reached)}.", traces)
 
 
 @rc_context(STYLE)
@@ -189,7 +190,7 @@ def occupancy_pictures(occupancy: pd.DataFrame, env: str, arms: Sequence[str] = 
 
 
 def _visits(cells: pd.DataFrame, norm: LogNorm) -> Panel:
-    figure = new_figure(HEIGHT + 0.4)
+    figure = new_figure(HEIGHT + 0.55)
     style, env = arm_style(cells["arm"].iloc[0]), environment_name(cells["env"].iloc[0])
     figure.suptitle(f"{style.label}, {env}", **OVER)
     axes = figure.subplots(1, 2)
@@ -203,5 +204,7 @@ def _visits(cells: pd.DataFrame, norm: LogNorm) -> Panel:
         halves.append(f"{of_phase.loc[near, 'visits'].sum():.0%} {phase} the first reward")
     bar = figure.colorbar(axes[0].images[0], ax=axes, location="bottom", aspect=45, pad=0.04)
     bar.set_label("share of all visits")
+    bar.formatter = PercentFormatter(1, decimals=2)
+    bar.minorticks_off()
     alt = f"Where the agent was, {style.label}, {env}: visits to the goal's half of the grid were {listed(halves)}."
     return Panel(figure, alt, cells)

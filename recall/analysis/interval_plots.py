@@ -97,7 +97,7 @@ def speedups(times: pd.DataFrame, arms: Sequence[str] = MAIN[1:], baseline: str 
     Args:
         times: a row a seed: env, arm, seed, value (steps, inf for never) and budget. A seed that never came counts as
             the budget, so what fails makes a speed-up look smaller than it is.
-        arms: those wanted; what the table lacks is left out.
+        arms: those wanted; what the table lacks is left out, and so is everything if there are no two seeds an arm.
         baseline: the arm the others are held against.
     """
     sized = times.assign(side=times["env"].map(side_of)).dropna(subset="side")
@@ -105,7 +105,7 @@ def speedups(times: pd.DataFrame, arms: Sequence[str] = MAIN[1:], baseline: str 
     cells = dict(list(sized.groupby(["arm", "side"])))
     sides = [int(side) for side in sized["side"].unique() if (baseline, side) in cells]
     shown = [arm for arm in arms if all((arm, side) in cells for side in sides)]
-    if not sides or not shown:
+    if not sides or not shown or min(map(len, cells.values())) < 2:
         return []
     value = {key: rows["value"].to_numpy(float) for key, rows in cells.items()}
     budget = {side: float(cells[baseline, side]["budget"].max()) for side in sides}
@@ -121,10 +121,15 @@ def speedups(times: pd.DataFrame, arms: Sequence[str] = MAIN[1:], baseline: str 
 
 
 def _growth(
-    value: Mapping[tuple[str, int], np.ndarray], budget: Mapping[int, float], arm: str, baseline: str, sides: Sequence[int]
+    value: Mapping[tuple[str, int], np.ndarray],
+    budget: Mapping[int, float],
+    arm: str,
+    baseline: str,
+    sides: Sequence[int],
 ) -> Interval:
     """By what factor the speed-up changes from the smallest side to the largest."""
-    slope = speedup_slope(*([value[name, side] for side in sides] for name in (arm, baseline)), sides, list(budget.values()))
+    fast, slow = ([value[name, side] for side in sides] for name in (arm, baseline))
+    slope = speedup_slope(fast, slow, sides, list(budget.values()))
     return Interval(*np.exp(np.array(slope) * (max(sides) - min(sides))).tolist())
 
 
@@ -135,7 +140,7 @@ def _speedup_panel(sides: Sequence[int], found: Mapping[str, Sequence[Interval]]
     for shift, (arm, intervals) in zip(np.linspace(-0.25, 0.25, len(found)), found.items(), strict=True):
         style, x = arm_style(arm), np.array(sides) + shift
         estimate, low, high = np.array(intervals).T
-        ax.vlines(x, low, np.minimum(high, 1e3), color=style.color, linewidth=1.6)
+        ax.vlines(x, np.maximum(low, 1e-3), np.minimum(high, 1e3), color=style.color, linewidth=1.6)
         ax.plot(x, estimate, style.marker, color=style.color, markersize=6.5)
         if len(sides) > 1:
             line = np.polynomial.Polynomial.fit(sides, np.log(estimate), 1)
@@ -144,16 +149,17 @@ def _speedup_panel(sides: Sequence[int], found: Mapping[str, Sequence[Interval]]
     ends = np.array([end for intervals in found.values() for interval in intervals for end in interval])
     ends = ends[np.isfinite(ends) & (ends > 0)]
     ax.set_yscale("log")
-    ax.set(title="speed-up", xlabel="side of the grid, cells", ylabel="times fewer steps\nto 90 % success", xticks=sides)
+    ax.set(title="speed-up", xlabel="side of the grid, cells", xticks=sides)
+    ax.set_ylabel("times fewer steps\nto 90 % success")
     ax.set_ylim(min(0.9, 0.9 * ends.min()), 1.15 * min(ends.max(), 50))
     ticks = [tick for tick in (0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 10, 20) if ax.get_ylim()[0] <= tick <= ax.get_ylim()[1]]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     name_lines(figure, ax)
-    words = [
-        f"{arm_style(arm).label} {listed([f'{i.estimate:.1f} at side {s}' for s, i in zip(sides, intervals, strict=True)])}"
-        for arm, intervals in found.items()
-    ]
+    words = []
+    for arm, intervals in found.items():
+        each = [f"{i.estimate:.1f} at side {side}" for side, i in zip(sides, intervals, strict=True)]
+        words.append(f"{arm_style(arm).label} {listed(each)}")
     table = [interval_table(f"side-{side}", {arm: found[arm][i] for arm in found}) for i, side in enumerate(sides)]
     return Panel(figure, f"How many times fewer steps than the baseline: {'; '.join(words)}.", pd.concat(table))
 
@@ -183,17 +189,21 @@ def tuning_grid(table: pd.DataFrame) -> list[Panel]:
     """
     means = table.groupby(["arm", "settings"], as_index=False)["auc"].agg(["mean", "sem"])
     arms = [arm for arm in ARMS if arm in set(means["arm"])]
+    lowest = float(means.groupby("arm")["mean"].median().min()) - 0.05
     figure = new_figure(0.9 + 1.5 * ROW * len(arms), 1.45 * PANEL)
     ax = figure.subplots()
     words = []
     for y, arm in enumerate(reversed(arms)):
         style, rows = arm_style(arm), means[means["arm"] == arm].sort_values("mean")
-        ax.plot(rows["mean"], [y] * len(rows), style.marker, color=style.color, alpha=0.45)
-        best = rows.iloc[-1]
+        best, shown = rows.iloc[-1], rows["mean"] >= lowest
+        ax.plot(rows["mean"][shown], [y] * shown.sum(), style.marker, color=style.color, alpha=0.45)
         ax.plot(best["mean"], y, style.marker, color=style.color, markersize=8)
         chosen = ", ".join(SETTINGS[name].format(value) for name, value in json.loads(best["settings"]).items())
         ax.annotate(chosen, (best["mean"], y), (0, 6), textcoords="offset points", ha="right", fontsize=7.5)
+        if not shown.all():
+            ax.text(lowest, y, f"◂ {(~shown).sum()} below", color=style.color, va="center", fontsize=7.5)
         words.append(f"{style.label} {best['mean']:.3f} ({chosen})")
+    ax.set_xlim(lowest, None)
     ax.set(yticks=range(len(arms)), yticklabels=[arm_style(arm).label for arm in reversed(arms)])
     ax.set(xlabel="mean success rate over training, side 15", ylim=(-0.6, len(arms) - 0.2))
     ax.grid(axis="y", visible=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from recall.analysis.panels import Panel, in_words, name_lines, new_figure
 from recall.analysis.stats import iqm, iqm_band, survival
-from recall.analysis.style import STYLE, arm_style, environment_name
+from recall.analysis.style import STYLE, ArmStyle, arm_style, environment_name
 
 MAIN = ("baseline", "learned", "true", "untrained")
 """Arms of Fig. 2 and Fig. 10."""
@@ -19,7 +19,10 @@ MAIN = ("baseline", "learned", "true", "untrained")
 HEIGHT = 2.9
 """Inches."""
 
-TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+ROOM = 0.12
+"""Share of the seeds that a line of text is high."""
+
+TICKS = tuple(digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5))
 """Of a logarithmic axis."""
 
 BAND_SEED = 0
@@ -40,7 +43,7 @@ class Quantity:
     """Whether its axis is logarithmic."""
 
 
-STEPS = Quantity("step", "environment steps, thousands", 1000)
+STEPS = Quantity("step", "environment steps, thousands", 1000, is_log=True)
 SUCCESS = Quantity("success", "success rate")
 PATH = Quantity("path_length", "steps to the goal,\nsuccessful episodes", is_log=True)
 STATES = Quantity("states_visited", "distinct states visited")
@@ -118,23 +121,32 @@ def _curve_panel(
     ax = figure.subplots()
     for order, (arm, curve) in enumerate(drawn.items()):
         draw_curve(ax, arm, curve, order)
-    if y.is_log:
-        ax.set_yscale("log")
-        ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
-        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.minorticks_off()
-    ax.set(title=environment_name(env), xlabel=x.label, ylabel=y.label, ylim=limits, xlim=(0, None))
-    ax.locator_params(axis="x", nbins=5)
+    ax.set(title=environment_name(env), xlabel=x.label, ylabel=y.label)
+    firsts, lasts = zip(*((curve.seeds.index[0], curve.seeds.index[-1]) for curve in drawn.values()), strict=True)
+    scale_axis(ax, "x", x, (min(firsts), max(lasts)))
+    scale_axis(ax, "y", y, limits)
     name_lines(figure, ax)
     early, late = (
-        in_words({arm_style(arm).label: curve.at(share) for arm, curve in drawn.items()}) for share in (0.25, 1)
+        in_words({arm_style(arm).label: curve.at(share) for arm, curve in drawn.items()}) for share in (0.1, 1)
     )
     name = " ".join(y.label.split()).capitalize()
     alt = (
         f"{name} over {x.label}, {environment_name(env)}, interquartile mean of the seeds: "
-        f"a quarter into the training {early}; at its end {late}."
+        f"a tenth into the training {early}; at its end {late}."
     )
     return Panel(figure, alt, data)
+
+
+def scale_axis(ax: Axes, axis: Literal["x", "y"], quantity: Quantity, limits: tuple[float, float] | None) -> None:
+    """Set the range of an axis, logarithmic where the quantity asks for it, with round ticks."""
+    ax.set(**{f"{axis}lim": limits})
+    if not quantity.is_log or limits is None:
+        ax.locator_params(axis=axis, nbins=5)
+        return
+    ax.set(**{f"{axis}scale": "log"})
+    ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
+    ax.set(**{f"{axis}ticks": ticks, f"{axis}ticklabels": [f"{tick:g}" for tick in ticks]})
+    ax.minorticks_off()
 
 
 def draw_curve(ax: Axes, arm: str, curve: Curve, order: int = 0) -> None:
@@ -184,32 +196,42 @@ def survivals(times: pd.DataFrame, title: str, arms: Sequence[str] = MAIN) -> li
 def _survival_panel(env: str, tables: Mapping[str, pd.DataFrame], title: str) -> Panel:
     figure = new_figure(HEIGHT)
     ax = figure.subplots()
-    words, failures = [], set()
+    data = pd.concat(tables.values())
+    limits = float(data[["value", "budget"]].min(axis=None)) / 1.3, float(data["budget"].max())
     widths = np.linspace(3, 1.4, len(tables))  # where arms coincide, all of them stay visible
     for width, (arm, rows) in zip(widths, tables.items(), strict=True):
-        never, total, half = int(np.isinf(rows["value"]).sum()), len(rows), float(rows["value"].median())
-        style = arm_style(arm)
-        _draw_survival(ax, rows, style.of_line | {"linewidth": width, "marker": style.marker})
-        middle = f"half of the seeds by {half / 1000:.0f}k steps" if np.isfinite(half) else "half of the seeds never"
-        words.append(f"{style.label}: {middle}, {never} of {total} never")
-        failures.add((float(rows["budget"].max()) / STEPS.scale, never, total))
-    for budget, never, total in failures:
-        if never:
-            above = 5 if never / total < 0.15 else -10
-            place = {"xytext": (0, above), "textcoords": "offset points", "ha": "right"}
-            ax.annotate(f"{never} of {total} never", (budget, never / total), fontsize=8, **place)
-    ax.set(title=environment_name(env), xlabel=STEPS.label, ylabel=f"share of seeds\nnot yet {title}")
-    ax.set(xlim=(0, None), ylim=(0, 1.02))
-    ax.locator_params(axis="x", nbins=5)
+        _draw_survival(ax, rows, limits, arm_style(arm), width)
+    _count_failures(ax, data)
+    ax.set(title=environment_name(env), xlabel=STEPS.label, ylabel=f"share of seeds\nnot yet {title}", ylim=(0, 1.03))
+    scale_axis(ax, "x", STEPS, (limits[0] / STEPS.scale, limits[1] / STEPS.scale))
     name_lines(figure, ax)
-    alt = f"Share of seeds not yet {title} over environment steps, {environment_name(env)}. {'; '.join(words)}."
-    return Panel(figure, alt, pd.concat(tables.values()))
+    words = "; ".join(_times_in_words(arm, rows["value"]) for arm, rows in tables.items())
+    alt = f"Share of seeds not yet {title} over environment steps, {environment_name(env)}. {words}."
+    return Panel(figure, alt, data)
 
 
-def _draw_survival(ax: Axes, rows: pd.DataFrame, line: Mapping[str, Any]) -> None:
+def _draw_survival(ax: Axes, rows: pd.DataFrame, limits: tuple[float, float], style: ArmStyle, width: float) -> None:
     """Stairs with a marker where half of the seeds are through, and one at the end for those that never are."""
-    budget, times = float(rows["budget"].max()), rows["value"].to_numpy(float)
-    steps = np.concatenate([[0], np.sort(times[np.isfinite(times)]), [budget]])
-    share = survival(times, steps, budget)
-    marked = {int((share > 0.5).sum()) % len(steps)} | ({len(steps) - 1} if share[-1] else set())
-    ax.step(steps / STEPS.scale, share, where="post", markevery=sorted(marked), clip_on=False, **line)
+    times = rows["value"].to_numpy(float)
+    steps = np.concatenate([limits[:1], np.sort(times[np.isfinite(times)]), limits[1:]])
+    share = survival(times, steps, limits[1])
+    half = int((share > 0.5).sum())
+    marked = [place for place in (half, -1) if place < len(steps) and (place == half or share[-1] > 0)]
+    line = style.of_line | {"linewidth": width, "marker": style.marker, "markevery": marked}
+    ax.step(steps / STEPS.scale, share, where="post", **line)
+
+
+def _count_failures(ax: Axes, data: pd.DataFrame) -> None:
+    """Write at the right end how many seeds never came, above the line where there is no room below it."""
+    failures = data.groupby("arm")["value"].agg(lambda times: int(np.isinf(times).sum()))
+    total, counts = int(data.groupby("arm").size().max()), sorted(set(failures[failures > 0]))
+    for below, never in zip([0, *counts], counts, strict=False):
+        place = (0, 4) if (never - below) / total < ROOM else (0, -10)
+        end = float(data["budget"].max()) / STEPS.scale, never / total
+        ax.annotate(f"{never} of {total} never", end, place, textcoords="offset points", ha="right", fontsize=8)
+
+
+def _times_in_words(arm: str, times: pd.Series) -> str:
+    half, never = float(times.median()), int(np.isinf(times).sum())
+    middle = f"half of the seeds by {half / 1000:.0f}k steps" if np.isfinite(half) else "half of the seeds never"
+    return f"{arm_style(arm).label}: {middle}, {never} of {len(times)} never"

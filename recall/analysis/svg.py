@@ -6,7 +6,8 @@ A notebook holds tens of figures and must stay small.
 import re
 
 NEEDLESS = re.compile(
-    r"<!--.*?-->|<metadata>.*?</metadata>|(?<=>)\s+(?=<)|(?<=<g) id=\"[^\"]*\"| transform=\"rotate\(-0 [^\"]*\)\"", re.DOTALL
+    r"<!--.*?-->|<metadata>.*?</metadata>|(?<=>)\s+(?=<)|(?<=<g) id=\"[^\"]*\"| transform=\"rotate\(-0 [^\"]*\)\"",
+    re.DOTALL,
 )
 """Parts that nobody sees."""
 

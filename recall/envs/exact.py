@@ -26,7 +26,6 @@ def arrival(probs: np.ndarray, grid: FourRooms, horizon: int) -> np.ndarray:
     flow_in = probs[:, sources, np.arange(grid.n_actions)] * (grid.predecessor >= 0)
     bumps = grid.next_state == np.arange(grid.n_states)[:, None]
     stay = (probs * bumps).sum(2)
-    stay[:, grid.goal] = 0
     occupancy = np.broadcast_to(grid.start_distribution, probs.shape[:2]).copy()
     reached = np.empty((len(probs), horizon))
     for t in range(horizon):
