@@ -9,7 +9,7 @@ import argparse
 from stable_baselines3 import A2C
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn, optim
-from windows import Work, one_core, rates, report
+from windows import Work, keep, machine, one_core, options, rates, report
 
 from recall.envs.four_rooms import FourRoomsEnv
 from recall.experiments import ARENAS, ARMS, Arena
@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--env", choices=arenas, default="side-15", help="environment of the page four-rooms")
     parser.add_argument("--quick", action="store_true", help="short windows, to see that it runs")
-    arguments = parser.parse_args()
+    arguments = options(parser)
     one_core()
     arena = arenas[arguments.env]
     contenders = {"recall": ours(arena, 1), "recall_20_seeds": ours(arena, 20), "sb3": theirs(arena)}
@@ -87,7 +87,8 @@ def main() -> None:
         "ratio_sb3": found["recall"] / baseline,
         "ratio_sb3_20_seeds": found["recall_20_seeds"] / baseline,
     }
-    report(f"actor-critic in the four rooms, {arena.label}, steps of all seeds", found, ratios)
+    title = f"actor-critic in the four rooms, {arena.label}, steps of all seeds"
+    keep(arguments, title, report(title, found, ratios), machine())
 
 
 if __name__ == "__main__":

@@ -7,19 +7,19 @@ import argparse
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from heapq import heapreplace
+from typing import Any
 
 import pandas as pd
-from windows import one_core
+from windows import keep, machine, one_core, options
 
 from recall import sweep
 from recall.analysis.audit import steps_of
-from recall.analysis.records import find_records
+from recall.analysis.performance import CORES, makespan
+from recall.analysis.records import Record, find_records
 from recall.experiments import ARENAS, ARMS, four_rooms
 from recall.pages import runs_folder
 from recall.training import train
 
-CORES = 2
 LEARNING = ["environment", "recall", "learner"]
 """Phases that train; `evaluation` looks at what was trained."""
 
@@ -27,10 +27,27 @@ Run = tuple[str, str, int, pd.DataFrame]
 """Environment, arm, environment steps of all seeds, and the table of seconds."""
 
 
-def stored(env: str | None) -> list[Run]:
-    """The published runs."""
-    records = [r for r in find_records(runs_folder() / "records", "four-rooms") if env in (None, r.labels["env_label"])]
+def published(env: str | None) -> list[Record]:
+    """The stored records."""
+    return [r for r in find_records(runs_folder() / "records", "four-rooms") if env in (None, r.labels["env_label"])]
+
+
+def stored(records: Iterable[Record]) -> list[Run]:
+    """The runs of records."""
     return [(r.labels["env_label"], r.labels["arm"], steps_of(r), r.table("timing")) for r in records]
+
+
+def made_on(records: Sequence[Record]) -> dict[str, Any]:
+    """Where, when and with what the runs of records were timed, in the form of `machine`."""
+    made = [record.provenance for record in records]
+    return {
+        "processor": " and ".join(sorted({each["processor"] for each in made})),
+        "threads": max(each["threads"] for each in made),
+        "date": max(each["date"] for each in made),
+        "versions": max(made, key=lambda each: each["date"])["versions"],
+        "commit": " and ".join(sorted({each["commit"] for each in made})),
+        "dirty": any(each["dirty"] for each in made),
+    }
 
 
 def trained(env: str | None) -> list[Run]:
@@ -54,22 +71,16 @@ def speeds(runs: Iterable[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def makespan(seconds: Iterable[float], cores: int) -> float:
-    """When the last run ends if every free core takes the longest run left, as `recall run` does."""
-    busy = [0.0] * cores
-    for run in sorted(seconds, reverse=True):
-        heapreplace(busy, busy[0] + run)
-    return max(busy)
-
-
-def report(runs: Sequence[Run], table: pd.DataFrame) -> None:
+def report(runs: Sequence[Run], table: pd.DataFrame) -> dict[str, float]:
     """Print the table and last one line of JSON: rates over all runs together, and the seconds of the page."""
     print(table.round({**dict.fromkeys([*LEARNING, "all"], 0), "seconds": 2}).to_string(index=False))
     seconds = pd.concat([timing for *_, timing in runs]).groupby("phase")["seconds"].sum()
     steps = sum(steps for _, _, steps, _ in runs)
     overall = {phase: round(steps / seconds[phase]) for phase in ("environment", "learner")}
     overall["all"] = round(steps / seconds[LEARNING].sum())
-    print(json.dumps(overall | {"runs": len(runs), "seconds_2_cores": round(makespan(table["seconds"], CORES), 1)}))
+    line = overall | {"runs": len(runs), f"seconds_{CORES}_cores": round(makespan(table["seconds"], CORES), 1)}
+    print(json.dumps(line))
+    return line
 
 
 def main() -> None:
@@ -77,12 +88,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--env", choices=[arena.label for arena in ARENAS], help="only this environment")
     parser.add_argument("--quick", action="store_true", help="train a little now instead of reading what is stored")
-    arguments = parser.parse_args()
+    arguments = options(parser)
     one_core()
-    runs = trained(arguments.env) if arguments.quick else stored(arguments.env)
-    if not runs:
+    records = [] if arguments.quick else published(arguments.env)
+    if not records and not arguments.quick:
         raise SystemExit("there are no stored runs; train them with: recall run four-rooms --publish")
-    report(runs, speeds(runs))
+    runs = trained(arguments.env) if arguments.quick else stored(records)
+    made = machine() if arguments.quick else made_on(records)
+    keep(arguments, "training of every arm, steps of all seeds", report(runs, speeds(runs)), made)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import argparse
 
 import numpy as np
 from gymnasium.vector import SyncVectorEnv
-from windows import Work, one_core, rates, report
+from windows import Work, keep, machine, one_core, options, rates, report
 
 from recall.envs.four_rooms import FourRoomsConfig, FourRoomsEnv
 from recall.envs.four_rooms_vector import VectorFourRooms
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--env", choices=arenas, default="side-15", help="environment of the page four-rooms")
     parser.add_argument("--quick", action="store_true", help="short windows, to see that it runs")
-    arguments = parser.parse_args()
+    arguments = options(parser)
     one_core()
     config = arenas[arguments.env]
     contenders = {
@@ -60,7 +60,8 @@ def main() -> None:
     }
     found = rates(contenders, *((1, 0.1) if arguments.quick else (7, 2.0)))
     ratio = {"ratio_gymnasium": found["recall"] / found["gymnasium"]}
-    report(f"random actions in the four rooms, {arguments.env}, {N_ENVS} environments a seed", found, ratio)
+    title = f"random actions in the four rooms, {arguments.env}, {N_ENVS} environments a seed"
+    keep(arguments, title, report(title, found, ratio), machine())
 
 
 if __name__ == "__main__":

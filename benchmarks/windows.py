@@ -1,16 +1,47 @@
 """How the benchmarks measure: contenders in turn, on one core, the median over windows of time."""
 
+import argparse
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
+from recall.checkpoints import write_atomic
+from recall.runs import git, processor_family
+
+RESULTS = Path(__file__).parent / "results"
+"""What the page *performance* of the book shows."""
+
+VERSIONS = {"torch": "torch", "numpy": "numpy", "gymnasium": "gymnasium", "stable_baselines3": "stable-baselines3"}
+"""Packages whose versions are kept with a result, where they are installed: by the name that is imported."""
+
 Work = Callable[[], int]
 """Does a little and says how many environment steps that were, over all seeds."""
+
+
+def options(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The parser's options and `--save`, as they were typed."""
+    parser.add_argument(
+        "--save",
+        nargs="?",
+        const=RESULTS,
+        type=Path,
+        metavar="FOLDER",
+        help="also write the last line and the machine to a file in FOLDER, or in benchmarks/results",
+    )
+    typed = parser.parse_args()
+    if typed.quick and typed.save == RESULTS:
+        parser.error("--quick measures too little for benchmarks/results; leave it out, or name a folder: --save FOLDER")
+    return typed
 
 
 def one_core() -> None:
@@ -41,10 +72,43 @@ def rate(work: Work, seconds: float) -> float:
     return steps / passed
 
 
-def report(title: str, found: Mapping[str, float], ratios: Mapping[str, float]) -> None:
-    """Print a table of steps per second, and last one line of JSON."""
+def report(title: str, found: Mapping[str, float], ratios: Mapping[str, float]) -> dict[str, float]:
+    """Print a table of steps per second, and last one line of JSON; returns what that line says."""
     print(f"{title}; {platform.platform()}, torch {torch.__version__}, Python {platform.python_version()}")
     width = max(map(len, found))
     for name, steps in found.items():
         print(f"  {name:{width}}  {steps:12,.0f} steps/s")
-    print(json.dumps({name: round(number, 3) for name, number in {**found, **ratios}.items()}))
+    line = {name: round(number, 3) for name, number in {**found, **ratios}.items()}
+    print(json.dumps(line))
+    return line
+
+
+def keep(typed: argparse.Namespace, measured: str, line: Mapping[str, float], made: Mapping[str, Any]) -> None:
+    """Write the result to a file named after the script, if `--save` was typed.
+
+    Args:
+        typed: the options.
+        measured: what was measured, in words.
+        line: what the last line says.
+        made: where, when and with what it was measured, as `machine` tells.
+    """
+    if typed.save is None:
+        return
+    name = Path(sys.argv[0]).stem
+    chosen = ["--env", typed.env] if typed.env else []
+    command = " ".join(["python", f"benchmarks/{name}.py", *chosen, *["--quick"] * typed.quick])
+    content = {"measured": measured, "command": command, "line": dict(line), "machine": dict(made)}
+    write_atomic(typed.save / f"{name}.json", (json.dumps(content, indent=1) + "\n").encode())
+
+
+def machine() -> dict[str, Any]:
+    """Where, when and with what this process measures."""
+    installed = packages_distributions()
+    return {
+        "processor": processor_family(),
+        "threads": torch.get_num_threads(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {name: version(name) for module, name in VERSIONS.items() if module in installed},
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ".")),
+    }

@@ -37,7 +37,7 @@ class Run:
         output = (
             publish_page(self.page, self.workers)
             if self.publish
-            else execute_page(self.page, dict(map(split, self.p)), self.workers, self.output)
+            else execute_page(self.page, pairs(self.p), self.workers, self.output)
         )
         print(f"executed notebook: {output}")
 
@@ -85,12 +85,17 @@ class Book:
         build()
 
 
-def split(argument: str) -> tuple[str, str]:
-    """NAME=VALUE as a pair."""
-    name, equals, value = argument.partition("=")
-    if not equals or not name:
-        raise ParameterError(f"-p {argument} is not NAME=VALUE; write for example -p side=13")
-    return name, value
+def pairs(arguments: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE arguments by name."""
+    values: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals or not name:
+            raise ParameterError(f"-p {argument} is not NAME=VALUE; write for example -p side=13")
+        if name in values:
+            raise ParameterError(f"-p {name} is given twice, {values[name]} and {value}; give it once")
+        values[name] = value
+    return values
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -99,6 +99,8 @@ class Recaller:
     ) -> None:
         self.config, self.streams, self.total_steps = config, streams, total_steps
         n_runs, n_states = len(streams.seeds), len(predecessor)
+        if config.n_targets > n_states:
+            raise ConfigError(f"n_targets is {config.n_targets}; at most the environment's {n_states} states")
         self.predecessor = predecessor
         self.model = make_model(config.model, predecessor, config.model_learning_rate, streams)
         self.buffer = TrajectoryBuffer(config.buffer_steps, n_runs, n_envs, discount)

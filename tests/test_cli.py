@@ -249,3 +249,8 @@ def group_lives(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_parameter_given_twice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "four-rooms", "-p", "side=7", "-p", "side=9"]) == 1
+    assert capsys.readouterr().err == "recall: -p side is given twice, 7 and 9; give it once\n"

@@ -226,3 +226,9 @@ def test_recall_numbers_move_no_stream_of_the_agent() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         RecallConfig(**wrong)
+
+
+def test_more_targets_than_states_are_refused() -> None:
+    grid = FourRooms(FourRoomsConfig(7))
+    with pytest.raises(ConfigError, match="n_targets is 21; at most the environment's 20 states"):
+        Recaller(RecallConfig(n_targets=21), grid.predecessor, 2, 0.99, 1000, Streams((0,)))

@@ -111,12 +111,12 @@ def forge_checksums(change: Callable[[dict], object]) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (append("metrics.csv"), "damaged or was edited: metrics.csv is not as written; restore it or train"),
+        (append("metrics.csv"), "damaged or was edited: metrics.csv is not as written; restore it, or delete"),
         (append("spec.json"), "damaged or was edited: spec.json is not as written"),
-        (delete("metrics.csv"), "is damaged: metrics.csv is missing; restore it or train the run again"),
+        (delete("metrics.csv"), "is damaged: metrics.csv is missing; restore it, or delete the folder and train again"),
         (delete("spec.json"), "spec.json is missing, so .* is no record; restore or delete the folder"),
         (delete("provenance.json"), "provenance.json is missing"),
-        (write("provenance.json", "{"), "provenance.json is not JSON .*; restore the record"),
+        (write("provenance.json", "{"), "provenance.json is not JSON .*; restore it"),
         (write("spec.json", "[]"), "spec.json holds no JSON object"),
         (write("spec.json", "\xff{}"), "is not JSON"),
         (forge(format=2), "has format 2, newer than the 1 read here; update the package"),

@@ -14,6 +14,10 @@ from recall.identity import FORMAT, file_sha256, settings_key
 TABLES = ("metrics", "recall", "occupancy", "traces", "values", "timing")
 """Tables a record may hold; every one but timing is deterministic and has a checksum."""
 
+RETRAIN = "delete the folder and train again"
+RESTORE = f"restore it, or {RETRAIN}"
+"""What to do about a record that is refused."""
+
 UNHASHED = {"provenance.json", "timing.csv"}
 """Files that differ between two runs of the same identity, so no checksum covers them."""
 
@@ -87,13 +91,11 @@ def _read_object(file: Path) -> dict[str, Any]:
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RecordError(
-            f"{file} is missing, so {file.parent} is no record; restore or delete the folder"
-        ) from None
+        raise RecordError(f"{file} is missing, so {file.parent} is no record; restore or delete the folder") from None
     except ValueError as error:
-        raise RecordError(f"{file} is not JSON ({error}); restore the record or train it again") from None
+        raise RecordError(f"{file} is not JSON ({error}); {RESTORE}") from None
     if not isinstance(value, dict):
-        raise RecordError(f"{file} holds no JSON object; restore the record or train it again")
+        raise RecordError(f"{file} holds no JSON object; {RESTORE}")
     return value
 
 
@@ -102,7 +104,7 @@ def _check_format(path: Path, spec: dict[str, Any]) -> None:
     if isinstance(found, int) and found > FORMAT:
         raise RecordError(f"{path} has format {found}, newer than the {FORMAT} read here; update the package")
     if found != FORMAT:
-        raise RecordError(f"{path} has format {found!r}; only {FORMAT} is known here, so train the run again")
+        raise RecordError(f"{path} has format {found!r}; only {FORMAT} is known here; {RETRAIN}")
 
 
 def _require(path: Path, what: str, found: dict[str, Any], fields: dict[str, type]) -> None:
@@ -116,28 +118,22 @@ def _require(path: Path, what: str, found: dict[str, Any], fields: dict[str, typ
 def _check_files(path: Path, checksums: dict[str, str]) -> None:
     for required in ("spec.json", "metrics.csv"):
         if required not in checksums:
-            raise RecordError(f"{path} keeps no checksum of {required}; train the run again")
+            raise RecordError(f"{path} keeps no checksum of {required}; {RETRAIN}")
     for name, checksum in checksums.items():
         if Path(name).name != name:
             raise RecordError(f"{path} names a file outside itself, {name!r}; delete the folder")
         if not (path / name).is_file():
-            raise RecordError(f"{path} is damaged: {name} is missing; restore it or train the run again")
+            raise RecordError(f"{path} is damaged: {name} is missing; {RESTORE}")
         if file_sha256(path / name) != checksum:
-            raise RecordError(
-                f"{path} is damaged or was edited: {name} is not as written; restore it or train again"
-            )
+            raise RecordError(f"{path} is damaged or was edited: {name} is not as written; {RESTORE}")
 
 
 def _check_key(path: Path, spec: dict[str, Any]) -> None:
     key = settings_key(spec["settings"])
     if spec["key"] != key:
-        raise RecordError(
-            f"{path} was edited: its settings have key {key}, its spec says {spec['key']}; train it again"
-        )
+        raise RecordError(f"{path} was edited: its settings have key {key}, its spec says {spec['key']}; {RETRAIN}")
     if not path.resolve().name.endswith(f"-{key}"):
-        raise RecordError(
-            f"{path} is foreign or renamed: its settings have key {key}; name the folder ...-{key}"
-        )
+        raise RecordError(f"{path} is foreign or renamed: its settings have key {key}; name the folder ...-{key}")
 
 
 def find_records(root: Path, page: str | None = None) -> list[Record]:
@@ -185,9 +181,7 @@ def check_distinct(records: Iterable[Record]) -> None:
 
 def check_comparable(a: Record, b: Record) -> None:
     """Refuse to join two records whose difference could come from anything but the arm."""
-    pairs = {
-        f"numerics {name}": (a.numerics.get(name), b.numerics.get(name)) for name in a.numerics | b.numerics
-    }
+    pairs = {f"numerics {name}": (a.numerics.get(name), b.numerics.get(name)) for name in a.numerics | b.numerics}
     pairs |= {name: (a.settings.get(name), b.settings.get(name)) for name in SAME_IN_BOTH_ARMS}
     pairs["number of seeds"] = (len(a.settings["seeds"]), len(b.settings["seeds"]))
     for name, (in_a, in_b) in pairs.items():

@@ -1,0 +1,129 @@
+"""How fast: what the benchmarks kept of their last full runs, and where the seconds of the stored runs went."""
+
+import ast
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import heapreplace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recall.analysis.records import Record
+from recall.analysis.style import ARMS, arm_style, environment_name
+from recall.errors import RecordError
+
+CORES = 2
+"""Cores for which the time of the whole page is told."""
+
+PHASES = ("environment", "recall", "learner", "evaluation")
+"""What training spends its seconds on, in the order in which it comes to them."""
+
+OTHERS = ("ratio_", "runs", "seconds_")
+"""How names begin that a benchmark's last line gives to something else than steps per second."""
+
+SHOWN = 7
+"""Digits of a commit that are shown."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A script that measures, and what its last full run found."""
+
+    script: Path
+    """The script; its results lie beside it, in `results`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the script."""
+        return self.script.stem
+
+    @property
+    def about(self) -> str:
+        """What it measures: the first line of its docstring."""
+        return (ast.get_docstring(ast.parse(self.script.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What was kept: `measured`, `command`, `line`, `machine`; None where no run was.
+
+        Raises:
+            RecordError: the file is damaged.
+        """
+        file = self.script.parent / "results" / f"{self.name}.json"
+        if not file.is_file():
+            return None
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RecordError(f"{file} is not JSON ({error}); restore it or repeat: {self.command}") from None
+
+    @property
+    def command(self) -> str:
+        """What to type to measure and keep the result, with the usual options."""
+        return f"python benchmarks/{self.name}.py --save"
+
+
+def benchmarks(folder: Path) -> list[Benchmark]:
+    """Every script of a folder that can be run, by name."""
+    return [Benchmark(path) for path in sorted(folder.glob("*.py")) if "__main__" in path.read_text(encoding="utf-8")]
+
+
+def rates(result: dict[str, Any]) -> pd.DataFrame:
+    """Of a benchmark's result: steps per second of each contender, and how many times a peer's, in words.
+
+    A peer is a contender with whom the last line compares. Indexed as `cards.grouped` takes it.
+    """
+    line = result["line"]
+    found = pd.Series({name: value for name, value in line.items() if not name.startswith(OTHERS)}, dtype=float)
+    columns = {"steps/s": found.map("{:,.0f}".format)}
+    for peer in (name for name in found.index if f"ratio_{name}" in line):
+        columns[f"times {peer}"] = (found / found[peer]).map("{:.3g}".format)
+    places = [(result["measured"], name.replace("_", " ")) for name in found.index]
+    return pd.DataFrame(columns).set_axis(pd.MultiIndex.from_tuples(places, names=["measured", "contender"]))
+
+
+def made(result: dict[str, Any]) -> str:
+    """Of a benchmark's result: when, on what and with what it was measured."""
+    machine = result["machine"]
+    threads = f"{machine['threads']} thread{'s' * (machine['threads'] != 1)}"
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    commits = " and ".join(commit[:SHOWN] for commit in machine["commit"].split(" and "))
+    changes = " with changes" * machine["dirty"]
+    return f"{machine['date'][:10]}, {machine['processor']}, {threads}, commit {commits or 'unknown'}{changes}; {versions}"
+
+
+def seconds(records: Iterable[Record]) -> pd.DataFrame:
+    """Seconds of one core by phase: a row an environment and arm, indexed by both, in the order of the figures."""
+    rows = [record.table("timing").assign(env=r["env_label"], arm=r["arm"]) for record in records if (r := record.labels)]
+    table = pd.concat(rows).pivot_table("seconds", ["env", "arm"], "phase", "sum").reindex(columns=list(PHASES))
+    places = [(env, arm) for env in table.index.unique("env") for arm in ARMS if (env, arm) in table.index]
+    return table.loc[places].fillna(0.0)
+
+
+def seconds_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of `seconds` with names, rounded numbers and their sum, as `cards.grouped` takes it."""
+    places = [(environment_name(env), arm_style(arm).label) for env, arm in table.index]
+    shown = table.assign(all=table.sum(axis=1)).map(lambda value: f"{value:.1f}" if value else "–")
+    return shown.set_axis(pd.MultiIndex.from_tuples(places, names=["environment", "arm"]))
+
+
+def totals(table: pd.DataFrame) -> dict[str, str]:
+    """Of a table of `seconds`: the time of them all, on one core and on `CORES`, and each phase's share, in words."""
+    spent = table.sum(axis=1)
+    shares = {f"share_{phase}": f"{100 * share:.0f} %" for phase, share in (table.sum() / spent.sum()).items()}
+    return shares | {
+        "groups": f"{len(table)}",
+        "core_minutes": f"{spent.sum() / 60:.1f}",
+        "cores": f"{CORES}",
+        "minutes": f"{makespan(spent, CORES) / 60:.1f}",
+    }
+
+
+def makespan(seconds: Sequence[float] | pd.Series, cores: int) -> float:
+    """When the last run ends if every free core takes the longest run left, as `recall run` does."""
+    busy = [0.0] * cores
+    for run in sorted(seconds, reverse=True):
+        heapreplace(busy, busy[0] + run)
+    return max(busy)
