@@ -40,7 +40,9 @@ def options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     )
     typed = parser.parse_args()
     if typed.quick and typed.save == RESULTS:
-        parser.error("--quick measures too little for benchmarks/results; leave it out, or name a folder: --save FOLDER")
+        parser.error(
+            "--quick measures too little for benchmarks/results; leave it out, or name a folder: --save FOLDER"
+        )
     return typed
 
 

@@ -47,7 +47,8 @@ def execute_page(page: str, raw: Mapping[str, str], workers: int | None, output:
     train(specs, workers, local=True)
     digest = hashlib.sha256(canonical_json(values).encode()).hexdigest()[:8] if values else "published"
     output = output or runs_folder() / "local" / f"{page}-{digest}.ipynb"
-    execute(source_of(page), output, values, schema, cwd=output.parent if output.parent.is_dir() else None)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    execute(source_of(page), output, values, schema, cwd=output.parent)
     return output
 
 

@@ -64,9 +64,7 @@ def write_record(
 
 def seal(folder: Path, claims: Mapping[str, str]) -> None:
     """Write provenance.json with the checksums of the other files as they are now."""
-    checksums = {
-        p.name: file_sha256(p) for p in folder.iterdir() if p.name not in ("provenance.json", "timing.csv")
-    }
+    checksums = {p.name: file_sha256(p) for p in folder.iterdir() if p.name not in ("provenance.json", "timing.csv")}
     (folder / "provenance.json").write_text(json.dumps({"sha256": checksums, "claims": dict(claims)}))
 
 

@@ -1,19 +1,27 @@
-"""The benchmarks run, and their last line is for programs."""
+"""The benchmarks run, their last line is for programs, and what they keep is for the book."""
 
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from recall.analysis.performance import CORES, Benchmark, benchmarks, made, rates
+from recall.analysis.records import find_records
+from recall.runs import processor_family
+
 PROMISED = {
     "a2c": {"recall", "recall_20_seeds", "sb3", "ratio_sb3", "ratio_sb3_20_seeds"},
     "stepping": {"recall", "recall_20_seeds", "recall_1000_seeds", "gymnasium", "ratio_gymnasium"},
-    "four_rooms": {"environment", "learner", "all", "runs", "seconds_2_cores"},
+    "four_rooms": {"environment", "learner", "all", "runs", f"seconds_{CORES}_cores"},
 }
 """What the last line of each benchmark names."""
+
+VERSIONS = ("torch", "numpy", "gymnasium", "stable-baselines3")
+"""Packages whose versions are kept with a result."""
 
 
 def run(root: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -21,22 +29,72 @@ def run(root: Path, name: str, *options: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
 
 
-def test_every_benchmark_is_tried(root: Path) -> None:
-    scripts = {path.stem for path in (root / "benchmarks").glob("*.py") if "__main__" in path.read_text()}
-    assert scripts == set(PROMISED)
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the benchmarks of this file keep what they find."""
+    return tmp_path_factory.mktemp("benchmarks") / "results"
 
 
-@pytest.mark.parametrize("name", PROMISED)
-def test_the_last_line_is_json(root: Path, name: str) -> None:
-    done = run(root, name, "--quick")
+@pytest.fixture(scope="module", params=PROMISED)
+def quick(request: pytest.FixtureRequest, root: Path, results: Path) -> tuple[str, dict[str, float]]:
+    """A benchmark that was run quickly and kept its result: its name, and what its last line says."""
+    done = run(root, request.param, "--quick", "--save", str(results))
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    return request.param, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_benchmark_is_tried(root: Path) -> None:
+    assert {each.name for each in benchmarks(root / "benchmarks")} == set(PROMISED)
+
+
+def test_the_last_line_is_json(quick: tuple[str, dict[str, float]]) -> None:
+    name, found = quick
     assert found.keys() == PROMISED[name]
     assert min(found.values()) > 0
     for ratio in (key for key in found if key.startswith("ratio_")):
         contender = "recall_20_seeds" if ratio.endswith("20_seeds") else "recall"
         peer = ratio.removeprefix("ratio_").removesuffix("_20_seeds")
         assert found[ratio] == pytest.approx(found[contender] / found[peer], rel=1e-2)
+
+
+def test_what_is_kept_is_what_the_line_says(quick: tuple[str, dict[str, float]], results: Path) -> None:
+    name, found = quick
+    kept = json.loads((results / f"{name}.json").read_text())
+    assert kept["line"] == found
+    assert kept["command"].startswith(f"python benchmarks/{name}.py")
+    assert kept["command"].endswith("--quick")
+    machine = kept["machine"]
+    assert (machine["processor"], machine["threads"]) == (processor_family(), 1)
+    assert machine["versions"] == {package: version(package) for package in VERSIONS}
+
+
+def test_the_book_can_read_what_is_kept(quick: tuple[str, dict[str, float]], results: Path) -> None:
+    name, found = quick
+    result = Benchmark(results.parent / f"{name}.py").result
+    assert result is not None
+    table = rates(name, result).droplevel(0)
+    shown = {contender.replace(" ", "_"): float(rate.replace(",", "")) for contender, rate in table["steps/s"].items()}
+    assert shown == {key: round(found[key]) for key in shown}
+    assert shown.keys() == {key for key in found if key.split("_")[0] not in ("ratio", "runs", "seconds")}
+    assert processor_family() in made(result)
+
+
+def test_a_quick_look_is_no_result(root: Path) -> None:
+    before = sorted((root / "benchmarks").rglob("*.json"))
+    done = run(root, "stepping", "--quick", "--save")
+    assert done.returncode == 2
+    assert "--save FOLDER" in done.stderr
+    assert sorted((root / "benchmarks").rglob("*.json")) == before
+
+
+def test_the_stored_runs_are_timed_where_they_were_trained(root: Path, results: Path) -> None:
+    done = run(root, "four_rooms", "--env", "side-11", "--save", str(results / "stored"))
+    kept = json.loads((results / "stored" / "four_rooms.json").read_text())
+    assert kept["line"] == json.loads(done.stdout.splitlines()[-1])
+    assert kept["command"] == "python benchmarks/four_rooms.py --env side-11"
+    provenance = [record.provenance for record in find_records(root / "papermill_runs/records", "four-rooms")]
+    assert kept["machine"]["commit"] in {each["commit"] for each in provenance}
+    assert kept["machine"]["date"] in {each["date"] for each in provenance}
 
 
 def test_an_unknown_environment_is_refused(root: Path) -> None:
@@ -47,11 +105,10 @@ def test_an_unknown_environment_is_refused(root: Path) -> None:
 
 def test_the_page_is_timed_by_phase(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(root / "benchmarks")
-    from four_rooms import makespan, speeds  # type: ignore[import-not-found, unused-ignore]
+    from four_rooms import speeds  # type: ignore[import-not-found, unused-ignore]
 
     phases = {"environment": 1.0, "learner": 4.0, "evaluation": 10.0}
     timing = pd.DataFrame({"phase": phases.keys(), "seconds": phases.values()})
     (row,) = speeds([("side-11", "baseline", 1000, timing)]).to_dict("records")
     assert (row["environment"], row["learner"], row["all"], row["seconds"]) == (1000, 250, 200, 15)
     assert row["recall"] != row["recall"]
-    assert makespan([2, 3, 2, 3, 2], cores=2) == 7

@@ -89,9 +89,7 @@ def dead_links(html: Path) -> list[str]:
             place = urlsplit(urljoin(path.as_uri(), target))
             file, anchor = Path(unquote(place.path)), unquote(place.fragment)
             inside = place.scheme == "file"
-            if inside and (
-                not file.is_file() or (anchor and file in anchors and anchor not in anchors[file])
-            ):
+            if inside and (not file.is_file() or (anchor and file in anchors and anchor not in anchors[file])):
                 dead.add(f"{path.relative_to(html)} -> {target}")
     return sorted(dead)
 

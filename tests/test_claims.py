@@ -64,14 +64,10 @@ def test_the_hash_covers_what_judges_and_nothing_else(claim: Claim) -> None:
     assert rule_hash(replace(claim, text="In other words.", source="Fig. 9", page="x")) == rule_hash(claim)
 
 
-def test_a_lone_name_and_a_list_of_one_are_the_same_rule(
-    claims: list[Claim], root: Path, tmp_path: Path
-) -> None:
+def test_a_lone_name_and_a_list_of_one_are_the_same_rule(claims: list[Claim], root: Path, tmp_path: Path) -> None:
     raw = yaml.safe_load((root / "book/claims.yml").read_text())
     for entry in raw:
-        entry["treatment"] = (
-            [entry["treatment"]] if isinstance(entry["treatment"], str) else entry["treatment"]
-        )
+        entry["treatment"] = [entry["treatment"]] if isinstance(entry["treatment"], str) else entry["treatment"]
     (tmp_path / "claims.yml").write_text(yaml.safe_dump(raw))
     assert [rule_hash(c) for c in load_claims(tmp_path / "claims.yml")] == [rule_hash(c) for c in claims]
 
@@ -116,9 +112,7 @@ OLD = {"reason": "r", "date": "d"}
 def test_a_malformed_claim_is_refused(
     root: Path, tmp_path: Path, change: Callable[[dict], None], sentence: str
 ) -> None:
-    raw = next(
-        c for c in yaml.safe_load((root / "book/claims.yml").read_text()) if c["id"] == "6.1-true-helps"
-    )
+    raw = next(c for c in yaml.safe_load((root / "book/claims.yml").read_text()) if c["id"] == "6.1-true-helps")
     change(raw)
     (tmp_path / "claims.yml").write_text(yaml.safe_dump([raw]))
     with pytest.raises(ConfigError, match=f"claim 6.1-true-helps: {sentence}"):
@@ -133,9 +127,7 @@ def test_a_claim_written_twice_is_refused(root: Path, tmp_path: Path) -> None:
         load_claims(tmp_path / "claims.yml")
 
 
-def store(
-    tmp_path: Path, claim: Claim, treatment: pd.DataFrame, baseline: pd.DataFrame, **fields: Any
-) -> None:
+def store(tmp_path: Path, claim: Claim, treatment: pd.DataFrame, baseline: pd.DataFrame, **fields: Any) -> None:
     """Records of a claim's first treatment and baseline in its first environment, trained under its rule."""
     common = {
         "page": claim.page,
@@ -222,13 +214,9 @@ def test_a_superseded_rule_no_record_carries_is_not_shown(tmp_path: Path, claim:
 
 
 @pytest.mark.parametrize("carried", [{"6.1-true-helps": "0" * 12}, {}])
-def test_a_record_of_an_unknown_rule_is_refused(
-    tmp_path: Path, claim: Claim, carried: dict[str, str]
-) -> None:
+def test_a_record_of_an_unknown_rule_is_refused(tmp_path: Path, claim: Claim, carried: dict[str, str]) -> None:
     store(tmp_path, claim, curves([1] * 6), curves([1] * 6), claims=carried)
-    with pytest.raises(
-        RecordError, match=r"trained under rule (0{12}|None) of claim 6.1-true-helps, which is unknown"
-    ):
+    with pytest.raises(RecordError, match=r"trained under rule (0{12}|None) of claim 6.1-true-helps, which is unknown"):
         verdict(tmp_path, claim)
 
 
@@ -286,9 +274,7 @@ def test_the_page_four_rooms_is_judged(tmp_path: Path, claims: list[Claim]) -> N
     assert judgements["3.2-sparse-reward"].per_environment["env"].tolist() == list(FASTER)
 
 
-def test_an_arm_that_recalled_nothing_cannot_show_the_absence_of_an_effect(
-    tmp_path: Path, claims: list[Claim]
-) -> None:
+def test_an_arm_that_recalled_nothing_cannot_show_the_absence_of_an_effect(tmp_path: Path, claims: list[Claim]) -> None:
     write_four_rooms(tmp_path, claims, dosed=False)
     judgements = {j.current.claim.id: j.current for j in judge(claims, find_records(tmp_path))}
     assert (judgements["3.2-exploration"].word, judgements["3.2-exploration"].reason) == (

@@ -13,9 +13,7 @@ from recall.errors import RecordError
 def frame(curves: dict[tuple[str, str, int], list[float]], column: str = "success") -> pd.DataFrame:
     """A tidy table of curves by environment, arm and seed; evaluations every 100 steps."""
     rows = [
-        ("four-rooms", *key, 100 * (i + 1), value)
-        for key, curve in curves.items()
-        for i, value in enumerate(curve)
+        ("four-rooms", *key, 100 * (i + 1), value) for key, curve in curves.items() for i, value in enumerate(curve)
     ]
     return pd.DataFrame(rows, columns=["page", "env", "arm", "seed", "step", column])
 
@@ -61,11 +59,7 @@ def test_the_threshold_must_hold(curve: list[float], expected: float) -> None:
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 0.9, 1.0]), min_size=1, max_size=12), st.integers(1, 4))
 def test_the_threshold_agrees_with_brute_force(curve: list[float], hold: int) -> None:
-    starts = [
-        100 * (i + 1)
-        for i in range(len(curve) - hold + 1)
-        if all(value >= 0.5 for value in curve[i : i + hold])
-    ]
+    starts = [100 * (i + 1) for i in range(len(curve) - hold + 1) if all(value >= 0.5 for value in curve[i : i + hold])]
     found = steps_to_threshold(one(curve), threshold=0.5, hold=hold)["value"].item()
     assert found == min(starts, default=np.inf)
 
@@ -89,7 +83,5 @@ def test_replayed_returns_split_an_arm_and_leave_out_what_came_before_the_reward
 
 def test_a_missing_evaluation_is_refused() -> None:
     for endpoint in (auc, final):
-        with pytest.raises(
-            RecordError, match="seed 0 of arm 'a' in e misses evaluations; train its record again"
-        ):
+        with pytest.raises(RecordError, match="seed 0 of arm 'a' in e misses evaluations; train its record again"):
             endpoint(one([0, np.nan, 1]))

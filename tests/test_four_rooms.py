@@ -156,9 +156,7 @@ def test_horizon_defaults_to_side_squared() -> None:
 
 @pytest.mark.parametrize("kwargs", [{}, {"side": 7, "start": "uniform", "slip": 0.2, "horizon": 5}])
 @pytest.mark.parametrize("render_mode", [None, "ansi", "rgb_array"])
-def test_checkers_find_nothing(
-    kwargs: dict, render_mode: str | None, recwarn: pytest.WarningsRecorder
-) -> None:
+def test_checkers_find_nothing(kwargs: dict, render_mode: str | None, recwarn: pytest.WarningsRecorder) -> None:
     env = gymnasium.make("recall/FourRooms-v0", render_mode=render_mode, **kwargs).unwrapped
     check_env(env)
     check_env_sb3(env, skip_render_check=False)

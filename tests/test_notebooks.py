@@ -191,9 +191,7 @@ def test_the_parameters_cell_must_name_the_fields(tmp_path: Path) -> None:
         ("# a word", "# a word = text", "name"),
     ],
 )
-def test_a_cell_that_papermill_reads_differently_is_refused(
-    tmp_path: Path, line: str, written: str, odd: str
-) -> None:
+def test_a_cell_that_papermill_reads_differently_is_refused(tmp_path: Path, line: str, written: str, odd: str) -> None:
     with pytest.raises(RecallError, match=f"they differ in {odd}$"):
         check_cell(read(write(tmp_path, PAGE.replace(line, written))), Page)
 
@@ -342,9 +340,7 @@ def test_a_failure_names_the_cell_and_keeps_the_output(
     assert "without encryption" not in capfd.readouterr().err
 
 
-def test_a_failed_write_keeps_the_output(
-    executed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_keeps_the_output(executed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = tmp_path / "out.ipynb"
     output.write_text("as it was")
 

@@ -134,9 +134,7 @@ def forge_checksums(change: Callable[[dict], object]) -> Callable[[Path], None]:
         (forge_checksums(list), "provenance.json has no dict 'sha256'"),
     ],
 )
-def test_what_is_not_as_written_is_refused(
-    folder: Path, damage: Callable[[Path], None], sentence: str
-) -> None:
+def test_what_is_not_as_written_is_refused(folder: Path, damage: Callable[[Path], None], sentence: str) -> None:
     damage(folder)
     with pytest.raises(RecordError, match=sentence):
         load_record(folder)
@@ -184,9 +182,7 @@ def test_tidy_joins_records_and_passes_over_absent_tables(tmp_path: Path) -> Non
 def test_a_seed_counts_once(tmp_path: Path) -> None:
     write_record(tmp_path, {"metrics": curves([0.5])}, weight=1)
     write_record(tmp_path, {"metrics": curves([0.9])}, weight=2)
-    with pytest.raises(
-        RecordError, match="both hold seed 0 of arm 'baseline' in side-11; delete the outdated"
-    ):
+    with pytest.raises(RecordError, match="both hold seed 0 of arm 'baseline' in side-11; delete the outdated"):
         tidy(find_records(tmp_path))
 
 

@@ -21,9 +21,7 @@ def values(mean: float, spread: float, n: int = 20) -> np.ndarray:
 def compare(treatment: ArrayLike, baseline: ArrayLike, env: str = "e", is_time: bool = False) -> Comparison:
     """All seeds of the treatment imitated something; a budget of 1000 steps."""
     arms = ("recall", "baseline")
-    return Comparison(
-        env, arms, np.array(treatment, float), np.array(baseline, float), 1000, is_time, dose=1.0
-    )
+    return Comparison(env, arms, np.array(treatment, float), np.array(baseline, float), 1000, is_time, dose=1.0)
 
 
 def dosed(comparison: Comparison, dose: float | None) -> Comparison:
@@ -164,9 +162,7 @@ def test_growth_is_the_change_of_the_ratio_over_the_range() -> None:
 
 
 def test_growth_of_returns_below_zero_is_not_judged() -> None:
-    finding = grows(
-        [compare(values(-1, 0.1), values(2, 0.1))] * 2, sizes=[1, 2], margin=0.1, floor=0.05, dose=0.5
-    )
+    finding = grows([compare(values(-1, 0.1), values(2, 0.1))] * 2, sizes=[1, 2], margin=0.1, floor=0.05, dose=0.5)
     assert finding.word == "inconclusive"
 
 

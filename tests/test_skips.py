@@ -31,15 +31,11 @@ def suite(pytester: pytest.Pytester, root: Path) -> pytest.Pytester:
     return pytester
 
 
-def test_a_skip_fails_in_continuous_integration(
-    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_skip_fails_in_continuous_integration(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     result = suite.runpytest()
     result.assert_outcomes(passed=1, failed=2, xfailed=1)
-    result.stdout.fnmatch_lines(
-        ["*test_small.py::test_skips was skipped (*no chromium here*) where CI=true*"]
-    )
+    result.stdout.fnmatch_lines(["*test_small.py::test_skips was skipped (*no chromium here*) where CI=true*"])
 
 
 def test_a_skip_passes_elsewhere(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

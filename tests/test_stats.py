@@ -71,11 +71,7 @@ def test_probability_of_improvement_covers() -> None:
     for n, shift in [(5, 0.0), (5, 1.5), (10, 1.5), (20, 3.0)]:
         truth = stats.norm.cdf(shift / np.sqrt(2))
         samples = rng(n).standard_normal((500, 2, n))
-        held = [
-            i.low <= truth <= i.high
-            for a, b in samples
-            for i in [ours.probability_of_improvement(a + shift, b)]
-        ]
+        held = [i.low <= truth <= i.high for a, b in samples for i in [ours.probability_of_improvement(a + shift, b)]]
         assert 0.91 <= np.mean(held) <= 0.99
 
 
@@ -170,9 +166,7 @@ def test_holm_levels_decide_as_adjusted_p_values_do(p_values: list[float]) -> No
     by_definition = dict(zip(ranked, adjusted < 0.05, strict=True))
     assume(len(by_definition) == len(ranked))
     levels = ours.holm_levels(p_values)
-    assert [p < level for p, level in zip(p_values, levels, strict=True)] == [
-        by_definition[p] for p in p_values
-    ]
+    assert [p < level for p, level in zip(p_values, levels, strict=True)] == [by_definition[p] for p in p_values]
 
 
 def test_holm_levels_of_a_known_case() -> None:
@@ -213,9 +207,7 @@ def test_the_slope_is_the_least_squares_slope() -> None:
     sizes, horizons = [11, 15, 19], [60, 120, 240]
     fast = [rng(i).uniform(5, 20, 6) for i in range(3)]
     slow = [rng(i + 9).uniform(10, h * 1.2, 6) for i, h in enumerate(horizons)]
-    ratios = [
-        np.log(ours.restricted(s, h).mean() / f.mean()) for f, s, h in zip(fast, slow, horizons, strict=True)
-    ]
+    ratios = [np.log(ours.restricted(s, h).mean() / f.mean()) for f, s, h in zip(fast, slow, horizons, strict=True)]
     slope = ours.speedup_slope(fast, slow, sizes, horizons)
     assert slope.estimate == pytest.approx(np.polyfit(sizes, ratios, 1)[0])
     assert slope.low < slope.estimate < slope.high
@@ -223,10 +215,7 @@ def test_the_slope_is_the_least_squares_slope() -> None:
     assert flipped.estimate == pytest.approx(
         np.polyfit(
             sizes,
-            [
-                np.log(f.mean() / ours.restricted(s, h).mean())
-                for f, s, h in zip(fast, slow, horizons, strict=True)
-            ],
+            [np.log(f.mean() / ours.restricted(s, h).mean()) for f, s, h in zip(fast, slow, horizons, strict=True)],
             1,
         )[0]
     )
@@ -248,8 +237,7 @@ def test_the_slope_covers(n: int, failing: float) -> None:
 
     fast_means, slow_cases = (14, 25, 40), ((20, 0.0), (45, failing / 4), (100, failing))
     truth = [
-        np.log(slow(*case, size=(200_000,)).mean() / mean)
-        for mean, case in zip(fast_means, slow_cases, strict=True)
+        np.log(slow(*case, size=(200_000,)).mean() / mean) for mean, case in zip(fast_means, slow_cases, strict=True)
     ]
     top = [slow(*case, size=(2000, n)) for case in slow_cases]
     bottom = [lognormal(mean, (2000, n), generator) for mean in fast_means]
@@ -286,15 +274,11 @@ def test_proportions_are_exact() -> None:
 
 @pytest.mark.parametrize(("n", "m", "floor"), [(5, 5, 0.939), (20, 20, 0.96)])
 def test_the_difference_of_proportions_covers_in_full_enumeration(n: int, m: int, floor: float) -> None:
-    intervals = np.array(
-        [[ours.difference_of_proportions(i, n, j, m) for j in range(m + 1)] for i in range(n + 1)]
-    )
+    intervals = np.array([[ours.difference_of_proportions(i, n, j, m) for j in range(m + 1)] for i in range(n + 1)])
     shares = np.linspace(0, 1, 41)
     weights = [stats.binom.pmf(np.arange(k + 1), k, shares[:, None]) for k in (n, m)]
     coverages = [
-        weights[0][i]
-        @ ((intervals[..., 1] - 1e-12 <= p - q) & (p - q <= intervals[..., 2] + 1e-12))
-        @ weights[1][j]
+        weights[0][i] @ ((intervals[..., 1] - 1e-12 <= p - q) & (p - q <= intervals[..., 2] + 1e-12)) @ weights[1][j]
         for i, p in enumerate(shares)
         for j, q in enumerate(shares)
     ]

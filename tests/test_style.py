@@ -90,9 +90,7 @@ def undocumented(tree: ast.Module) -> Iterator[str]:
 
 def undocumented_members(cls: ast.ClassDef) -> Iterator[str]:
     """The same within a class; an overriding method speaks through its class, as @override marks it."""
-    overriding = {
-        f.name for f in functions(cls) if any("override" in ast.unparse(d) for d in f.decorator_list)
-    }
+    overriding = {f.name for f in functions(cls) if any("override" in ast.unparse(d) for d in f.decorator_list)}
     for node, following in zip(cls.body, [*cls.body[1:], None], strict=True):
         if isinstance(node, Function) and not node.name.startswith("_") and node.name not in overriding:
             if ast.get_docstring(node) is None:
@@ -126,9 +124,7 @@ def test_files_are_short(sources: dict[str, str]) -> None:
 
 
 def test_functions_are_short(package: dict[str, ast.Module]) -> None:
-    lengths = {
-        (name, f.name, f.lineno): code_lines(f) for name, tree in package.items() for f in functions(tree)
-    }
+    lengths = {(name, f.name, f.lineno): code_lines(f) for name, tree in package.items() for f in functions(tree)}
     assert {where: n for where, n in lengths.items() if n > MAX_FUNCTION_LINES} == {}
     assert median(lengths.values()) <= MEDIAN_FUNCTION_LINES
     assert quantiles(lengths.values(), n=10)[-1] <= P90_FUNCTION_LINES
@@ -146,16 +142,12 @@ def test_no_two_files_are_nearly_the_same(sources: dict[str, str]) -> None:
 
 def test_files_speak_of_the_project_alone(root: Path, files: list[Path]) -> None:
     texts = {path: path.read_text() for path in files if path.suffix in TEXT}
-    assert [
-        f"{path.relative_to(root)}: {what}" for path, text in texts.items() for what in foreign(text)
-    ] == []
+    assert [f"{path.relative_to(root)}: {what}" for path, text in texts.items() for what in foreign(text)] == []
 
 
 def test_the_checkout_is_small(files: list[Path]) -> None:
     assert sum(path.stat().st_size for path in files) < MAX_CHECKOUT_BYTES
-    assert [
-        path for path in files if path.suffix == ".ipynb" and path.stat().st_size > MAX_NOTEBOOK_BYTES
-    ] == []
+    assert [path for path in files if path.suffix == ".ipynb" and path.stat().st_size > MAX_NOTEBOOK_BYTES] == []
 
 
 @pytest.mark.parametrize("text", ["see /" + "home/me/x", "mended in issue" + " #7", "pip --index" + "-url x"])
@@ -163,9 +155,7 @@ def test_foreign_text_is_found(text: str) -> None:
     assert len(foreign(text)) == 1
 
 
-@pytest.mark.parametrize(
-    "text", ["a/b/home", "the issue is", "book/_static/", "papermill_runs/local/", "a session"]
-)
+@pytest.mark.parametrize("text", ["a/b/home", "the issue is", "book/_static/", "papermill_runs/local/", "a session"])
 def test_own_text_is_not(text: str) -> None:
     assert foreign(text) == []
 

@@ -103,9 +103,7 @@ def load_claims(path: Path) -> list[Claim]:
     claims = [_parse(raw) for raw in yaml.safe_load(path.read_text(encoding="utf-8"))]
     ids = [claim.id for claim in claims]
     for twice in {name for name in ids if ids.count(name) > 1}:
-        raise ConfigError(
-            f"{path} has claim {twice} more than once; keep one, and its old rule under superseded"
-        )
+        raise ConfigError(f"{path} has claim {twice} more than once; keep one, and its old rule under superseded")
     return claims
 
 
@@ -116,9 +114,7 @@ def _parse(raw: Mapping[str, Any]) -> Claim:
         raise ConfigError(f"claim {raw.get('id')}: missing {sorted(missing)}, unknown {sorted(unknown)}")
     for old in raw.get("superseded", ()):
         if not {"reason", "date"} <= set(old) <= {"reason", "date", *JUDGING}:
-            raise ConfigError(
-                f"claim {raw['id']}: a superseded rule has reason, date and any of {', '.join(JUDGING)}"
-            )
+            raise ConfigError(f"claim {raw['id']}: a superseded rule has reason, date and any of {', '.join(JUDGING)}")
     return Claim(**_normalised(raw))
 
 

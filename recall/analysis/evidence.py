@@ -91,12 +91,9 @@ def _check_fair(treatment: Sequence[Record], baseline: Sequence[Record]) -> None
         for record in arm[1:]:
             if record.settings | {"seeds": []} != arm[0].settings | {"seeds": []}:
                 raise RecordError(
-                    f"{arm[0].path.name} and {record.path.name} are one arm with two settings; "
-                    "delete the outdated one"
+                    f"{arm[0].path.name} and {record.path.name} are one arm with two settings; delete the outdated one"
                 )
-    seeds = [
-        sorted(seed for record in arm for seed in record.settings["seeds"]) for arm in (treatment, baseline)
-    ]
+    seeds = [sorted(seed for record in arm for seed in record.settings["seeds"]) for arm in (treatment, baseline)]
     if seeds[0] != seeds[1]:
         raise RecordError(
             f"{treatment[0].path.name} and {baseline[0].path.name} may not be compared: "

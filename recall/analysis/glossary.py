@@ -37,8 +37,9 @@ SNAPSHOT = Column("snapshot", "word", "When in the training: early, midway or la
 ROW = Column("row", "cells", "Row of the cell, 0 at the upper wall.")
 COL = Column("col", "cells", "Column of the cell, 0 at the left wall.")
 
-NO_REWARD = "until the seed has been rewarded"
-NO_TRAJECTORY = "until a rewarded trajectory is there to learn from"
+NO_REWARD = "until the seed's first reward"
+NO_GOAL = f"{NO_REWARD}, unless the goal is known"
+NO_TRAJECTORY = "while no rewarded trajectory is there to learn from"
 
 GLOSSARY: dict[str, Table] = {
     "metrics": Table(
@@ -78,7 +79,7 @@ GLOSSARY: dict[str, Table] = {
             Column(
                 "action_nll",
                 "nats",
-                "Negative log-likelihood of the actions under the backtracking model, a transition of the batch (Eq. 5).",
+                "Negative log-likelihood of the actions that led to given states, mean over the model's batch (Eq. 5).",
                 NO_TRAJECTORY,
                 "models with a learned action predictor",
             ),
@@ -92,22 +93,22 @@ GLOSSARY: dict[str, Table] = {
             Column(
                 "imitation_loss",
                 "nats",
-                "Negative log-likelihood of the recalled actions under the policy, a pair (Eq. 6); without its weight.",
-                NO_REWARD,
+                "Negative log-likelihood of the recalled actions under the policy, mean over the pairs (Eq. 6).",
+                NO_GOAL,
             ),
-            Column("trace_length", "steps", "Recalled pairs in a trace that are imitated, mean over the traces.", NO_REWARD),
+            Column("trace_length", "steps", "Pairs of a trace that are imitated, mean over the traces.", NO_GOAL),
             Column("model_gradient_steps", "gradient steps", "Those the backtracking model has taken so far."),
             Column(
                 "trace_return",
                 "discounted reward",
                 "Return of executing the recalled actions from where the trace begins, mean over the traces.",
-                NO_REWARD,
+                NO_GOAL,
             ),
             Column(
                 "policy_return",
                 "discounted reward",
                 "Value of the policy in the same states, without truncation, computed exactly.",
-                NO_REWARD,
+                NO_GOAL,
             ),
             Column(
                 "model_tv",

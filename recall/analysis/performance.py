@@ -10,15 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from recall.analysis.records import Record
+from recall.analysis.records import Record, tidy
 from recall.analysis.style import ARMS, arm_style, environment_name
 from recall.errors import RecordError
 
 CORES = 2
 """Cores for which the time of the whole page is told."""
 
-PHASES = ("environment", "recall", "learner", "evaluation")
-"""What training spends its seconds on, in the order in which it comes to them."""
+PHASES = {"environment": "env.", "recall": "recall", "learner": "learner", "evaluation": "eval."}
+"""What training spends its seconds on, in the order in which it comes to them, and the headings of narrow columns."""
 
 OTHERS = ("ratio_", "runs", "seconds_")
 """How names begin that a benchmark's last line gives to something else than steps per second."""
@@ -70,34 +70,42 @@ def benchmarks(folder: Path) -> list[Benchmark]:
     return [Benchmark(path) for path in sorted(folder.glob("*.py")) if "__main__" in path.read_text(encoding="utf-8")]
 
 
-def rates(result: dict[str, Any]) -> pd.DataFrame:
-    """Of a benchmark's result: steps per second of each contender, and how many times a peer's, in words.
+def rates(name: str, result: dict[str, Any]) -> pd.DataFrame:
+    """Steps per second of each contender of a benchmark, and how many times a peer's, in words.
 
-    A peer is a contender with whom the last line compares. Indexed as `cards.grouped` takes it.
+    A peer is a contender with whom the last line compares.
+
+    Args:
+        name: of the benchmark.
+        result: what it kept.
+
+    Returns:
+        Indexed as `cards.grouped` takes it.
     """
     line = result["line"]
-    found = pd.Series({name: value for name, value in line.items() if not name.startswith(OTHERS)}, dtype=float)
+    found = pd.Series({each: value for each, value in line.items() if not each.startswith(OTHERS)}, dtype=float)
     columns = {"steps/s": found.map("{:,.0f}".format)}
-    for peer in (name for name in found.index if f"ratio_{name}" in line):
+    for peer in (each for each in found.index if f"ratio_{each}" in line):
         columns[f"times {peer}"] = (found / found[peer]).map("{:.3g}".format)
-    places = [(result["measured"], name.replace("_", " ")) for name in found.index]
-    return pd.DataFrame(columns).set_axis(pd.MultiIndex.from_tuples(places, names=["measured", "contender"]))
+    places = [(name, each.replace("_", " ")) for each in found.index]
+    return pd.DataFrame(columns).set_axis(pd.MultiIndex.from_tuples(places, names=["benchmark", "contender"]))
 
 
 def made(result: dict[str, Any]) -> str:
-    """Of a benchmark's result: when, on what and with what it was measured."""
+    """Of a benchmark's result: what was measured, when, on what and with what."""
     machine = result["machine"]
     threads = f"{machine['threads']} thread{'s' * (machine['threads'] != 1)}"
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     commits = " and ".join(commit[:SHOWN] for commit in machine["commit"].split(" and "))
-    changes = " with changes" * machine["dirty"]
-    return f"{machine['date'][:10]}, {machine['processor']}, {threads}, commit {commits or 'unknown'}{changes}; {versions}"
+    code = f"commit {commits or 'unknown'}" + " with changes" * machine["dirty"]
+    return (
+        f"Measured: {result['measured']}; {machine['date'][:10]}, {machine['processor']}, {threads}, {code}; {versions}"
+    )
 
 
 def seconds(records: Iterable[Record]) -> pd.DataFrame:
     """Seconds of one core by phase: a row an environment and arm, indexed by both, in the order of the figures."""
-    rows = [record.table("timing").assign(env=r["env_label"], arm=r["arm"]) for record in records if (r := record.labels)]
-    table = pd.concat(rows).pivot_table("seconds", ["env", "arm"], "phase", "sum").reindex(columns=list(PHASES))
+    table = tidy(records, "timing").pivot_table("seconds", ["env", "arm"], "phase", "sum").reindex(columns=list(PHASES))
     places = [(env, arm) for env in table.index.unique("env") for arm in ARMS if (env, arm) in table.index]
     return table.loc[places].fillna(0.0)
 
@@ -105,7 +113,9 @@ def seconds(records: Iterable[Record]) -> pd.DataFrame:
 def seconds_for_people(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `seconds` with names, rounded numbers and their sum, as `cards.grouped` takes it."""
     places = [(environment_name(env), arm_style(arm).label) for env, arm in table.index]
-    shown = table.assign(all=table.sum(axis=1)).map(lambda value: f"{value:.1f}" if value else "–")
+    shown = (
+        table.rename(columns=PHASES).assign(all=table.sum(axis=1)).map(lambda value: f"{value:.1f}" if value else "–")
+    )
     return shown.set_axis(pd.MultiIndex.from_tuples(places, names=["environment", "arm"]))
 
 

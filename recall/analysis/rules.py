@@ -61,9 +61,7 @@ class Comparison:
     @property
     def level(self) -> float:
         """How far the better arm has come: its mean, or for times the share of its seeds that got there."""
-        return max(
-            float((np.isfinite(v) if self.is_time else v).mean()) for v in (self.treatment, self.baseline)
-        )
+        return max(float((np.isfinite(v) if self.is_time else v).mean()) for v in (self.treatment, self.baseline))
 
     @property
     def kept_in(self) -> tuple[np.ndarray, np.ndarray]:
@@ -91,9 +89,7 @@ class Finding:
     """The effect averaged over environments, where one treatment met one baseline in several."""
 
 
-def superior(
-    comparisons: Sequence[Comparison], *, margin: float, floor: float, dose: float, paired: bool
-) -> Finding:
+def superior(comparisons: Sequence[Comparison], *, margin: float, floor: float, dose: float, paired: bool) -> Finding:
     """The treatment's mean is better than the baseline's in every comparison, Holm-adjusted over them all.
 
     Args:
@@ -171,9 +167,7 @@ def _table(
 def _aggregate(comparisons: Sequence[Comparison], paired: bool) -> Interval | None:
     one_pair = len({c.arms for c in comparisons}) == 1
     pairs = [c.kept_in for c in comparisons]
-    usable = all(
-        c.seeds > 1 and baseline.mean() != 0 for c, (_, baseline) in zip(comparisons, pairs, strict=True)
-    )
+    usable = all(c.seeds > 1 and baseline.mean() != 0 for c, (_, baseline) in zip(comparisons, pairs, strict=True))
     if len(comparisons) < 2 or not one_pair or not usable:
         return None
     mean = mean_difference(pairs, paired=paired)
@@ -202,9 +196,7 @@ def grows(
         effect = ratios[0]
     else:
         ratios = [decision_interval(*pair) for pair in better]
-        slope = log_ratio_slope(
-            [top for top, _ in better], [bottom for _, bottom in better], sizes, 1 - ALPHA
-        )
+        slope = log_ratio_slope([top for top, _ in better], [bottom for _, bottom in better], sizes, 1 - ALPHA)
         effect = Interval(*(float(np.expm1(end * (max(sizes) - min(sizes)))) for end in slope))
     found = [_read(c, effect, margin, floor, dose) for c in comparisons]
     states = ["" if word == _sign(effect, margin) else word for word in found]  # only the slope has a sign
@@ -221,9 +213,7 @@ def only_baseline_fails(comparisons: Sequence[Comparison], *, margin: float) -> 
     one failure of a treatment leaves the claim undecided. Treatments are not pooled, because arms of equal
     seeds fail together.
     """
-    effects = [
-        difference_of_proportions(*_failures(c.baseline), *_failures(c.treatment)) for c in comparisons
-    ]
+    effects = [difference_of_proportions(*_failures(c.baseline), *_failures(c.treatment)) for c in comparisons]
     found = [_read_failures(c, effect, margin) for c, effect in zip(comparisons, effects, strict=True)]
     word, reason = _combine(comparisons, found)
     arms = {c.arms[1]: c.baseline for c in comparisons} | {c.arms[0]: c.treatment for c in comparisons}

@@ -218,17 +218,13 @@ def restricted(times: ArrayLike, horizon: float) -> np.ndarray:
     return np.minimum(np.asarray(times, float), horizon)
 
 
-def restricted_speedup(
-    treatment: ArrayLike, baseline: ArrayLike, horizon: float, confidence: float = 0.95
-) -> Interval:
+def restricted_speedup(treatment: ArrayLike, baseline: ArrayLike, horizon: float, confidence: float = 0.95) -> Interval:
     """How many times faster the treatment is: ratio of the restricted mean times, baseline / treatment."""
     interval = decision_interval(restricted(baseline, horizon), restricted(treatment, horizon), confidence)
     return Interval(*(1 + end for end in interval))
 
 
-def geometric_speedup(
-    treatment: ArrayLike, baseline: ArrayLike, horizon: float, confidence: float = 0.95
-) -> Interval:
+def geometric_speedup(treatment: ArrayLike, baseline: ArrayLike, horizon: float, confidence: float = 0.95) -> Interval:
     """Ratio of geometric mean times, baseline / treatment: Welch's interval of the restricted log times."""
     slow, fast = (np.log(_seeds(restricted(times, horizon))) for times in (baseline, treatment))
     if min(len(slow), len(fast)) < 2:
@@ -237,9 +233,7 @@ def geometric_speedup(
     return _exp(_t_interval(m.difference, m.standard_error, m.dof, confidence))
 
 
-def _t_interval(
-    estimate: np.ndarray, se: np.ndarray, dof: np.ndarray, confidence: float
-) -> tuple[np.ndarray, ...]:
+def _t_interval(estimate: np.ndarray, se: np.ndarray, dof: np.ndarray, confidence: float) -> tuple[np.ndarray, ...]:
     half = stats.t.ppf((1 + confidence) / 2, dof) * se
     return estimate, estimate - half, estimate + half
 

@@ -1,0 +1,106 @@
+"""The glossary: every column that is written is described, and says truly when it is empty."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from small_runs import small_spec
+
+from recall.analysis.glossary import GLOSSARY, Column, glossary
+from recall.analysis.records import TABLES, Record, find_records
+from recall.training import train
+
+COLUMNS = [(table, column) for table in GLOSSARY for column in GLOSSARY[table].columns]
+
+
+@pytest.fixture(scope="module")
+def stored(root: Path) -> list[Record]:
+    """The published records."""
+    return find_records(root / "papermill_runs" / "records")
+
+
+@pytest.fixture(scope="module")
+def tables(stored: list[Record]) -> dict[str, pd.DataFrame]:
+    """Every table of all of them; a column that some lack is empty in their rows, so `arm` comes with it."""
+    frames = {name: [r.table(name).assign(arm=r.labels["arm"]) for r in stored if r.has(name)] for name in TABLES}
+    return {name: pd.concat(parts) for name, parts in frames.items()}
+
+
+def undescribed(headings: Mapping[str, list[str]]) -> Iterator[str]:
+    """Where the headings of a record's tables are not those of the glossary."""
+    for table, found in headings.items():
+        described = [c.name for c in GLOSSARY[table].columns]
+        yield from (f"{table}.{name} is not described" for name in found if name not in described)
+        always = [c.name for c in GLOSSARY[table].columns if not c.only]
+        yield from (f"{table}.{name} is described and missing" for name in always if name not in found)
+
+
+def headings(record: Record) -> dict[str, list[str]]:
+    return {name: list(record.table(name)) for name in TABLES if record.has(name)}
+
+
+def test_every_table_is_described() -> None:
+    assert tuple(GLOSSARY) == TABLES
+
+
+def test_every_stored_column_is_described_and_none_is_missing(stored: list[Record]) -> None:
+    assert stored
+    assert [f"{r.path.name}: {what}" for r in stored for what in undescribed(headings(r))] == []
+
+
+@pytest.mark.parametrize("model", [None, "true", "learned", "learned-both"])
+def test_every_column_that_is_written_now_is_described(model: str | None) -> None:
+    result = train(small_spec(model))
+    written = {name: list(table) for name, table in result.tables.items()} | {"timing": list(result.timing)}
+    assert list(undescribed(written)) == []
+
+
+def test_a_column_without_description_is_found() -> None:
+    found = list(undescribed({"timing": ["phase", "watts"]}))
+    assert found == ["timing.watts is not described", "timing.seconds is described and missing"]
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=lambda value: getattr(value, "name", value))
+def test_a_column_is_empty_only_when_it_says_so(tables: dict[str, pd.DataFrame], table: str, column: Column) -> None:
+    found = tables[table]
+    holds = found.groupby("arm")[column.name].transform("count") > 0
+    assert bool(column.only) == (not holds.all())
+    assert bool(column.empty) == found.loc[holds, column.name].isna().any()
+
+
+def test_the_reasons_for_empty_cells_are_so(tables: dict[str, pd.DataFrame]) -> None:
+    metrics = tables["metrics"]
+    rewarded = metrics["first_reward_step"] <= metrics["step"]
+    assert (metrics["path_length"].isna() == (metrics["success"] <= 1e-6)).all()
+    assert (metrics["states_before_reward"].notna() == rewarded).all()
+
+
+def test_recall_is_empty_until_the_first_reward(stored: list[Record]) -> None:
+    for record in (each for each in stored if each.has("recall")):
+        before = record.table("metrics")["first_reward_step"].isna()
+        expected = before & (record.labels["arm"] != "known-goal")
+        for name in ("imitation_loss", "trace_length", "trace_return", "policy_return"):
+            assert (record.table("recall")[name].isna() == expected).all(), (record.path.name, name)
+
+
+def test_phases_and_moments_are_named(tables: dict[str, pd.DataFrame]) -> None:
+    lines = {table: glossary(table).set_index("column")["meaning"] for table in GLOSSARY}
+    for table, name in (("timing", "phase"), ("occupancy", "phase"), ("traces", "snapshot"), ("values", "snapshot")):
+        words = {word.lower() for word in re.findall(r"\w+", lines[table][name])}
+        assert set(tables[table][name]) <= words
+
+
+def test_the_table_for_readers_has_no_gap() -> None:
+    for table in GLOSSARY:
+        shown = glossary(table)
+        assert list(shown["column"]) == [column.name for column in GLOSSARY[table].columns]
+        assert not (shown == "").any(axis=None)
+        assert shown["meaning"].str.endswith(".").all()
+
+
+def test_the_page_shows_every_table(root: Path) -> None:
+    page = (root / "book/notebooks/glossary.md").read_text()
+    assert re.findall(r"^## (\w+)\.csv$", page, re.MULTILINE) == list(TABLES)
+    assert re.findall(r'^show\("(\w+)"\)$', page, re.MULTILINE) == list(TABLES)

@@ -1,0 +1,100 @@
+"""The page *performance*: what benchmarks kept is read, what is missing is said, and the seconds add up."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from fake_records import curves, write_record
+
+from recall.analysis.performance import benchmarks, made, makespan, rates, seconds, seconds_for_people, totals
+from recall.analysis.records import Record, find_records
+from recall.errors import RecordError
+
+MACHINE: dict[str, Any] = {
+    "processor": "x", "threads": 1, "date": "2026-02-03T04:05:06+00:00", "versions": {"torch": "2.13.0"},
+    "commit": "a" * 40, "dirty": False,
+}  # fmt: skip
+LINE = {"recall": 1234.4, "recall_20_seeds": 10_000.0, "peer": 400.0, "ratio_peer": 3.086, "ratio_peer_20_seeds": 25.0}
+RESULT: dict[str, Any] = {"measured": "steps", "command": "python x.py", "line": LINE, "machine": MACHINE}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two benchmarks, one of which has a result, and a module that is none."""
+    for name in ("kept", "missing"):
+        (tmp_path / f"{name}.py").write_text(f'"""About {name}.\n\nMore."""\nif __name__ == "__main__": ...\n')
+    (tmp_path / "windows.py").write_text('"""Shared."""\n')
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "kept.json").write_text(json.dumps(RESULT))
+    return tmp_path
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> list[Record]:
+    """An arm without recall in one environment, one with recall in another."""
+    spent = {
+        ("side-15", "baseline"): {"environment": 10.0, "recall": 0.0, "learner": 20.0, "evaluation": 0.0},
+        ("side-11", "learned"): {"environment": 5.0, "recall": 60.0, "learner": 20.0, "evaluation": 5.0},
+    }
+    for (env, arm), phases in spent.items():
+        timing = pd.DataFrame({"phase": phases.keys(), "seconds": phases.values()})
+        write_record(tmp_path, {"metrics": curves([0.5]), "timing": timing}, env=env, arm=arm)
+    return find_records(tmp_path)
+
+
+def test_results_lie_beside_their_scripts(folder: Path) -> None:
+    kept, missing = benchmarks(folder)
+    assert (kept.name, kept.about, kept.result) == ("kept", "About kept.", RESULT)
+    assert (missing.name, missing.result, missing.command) == ("missing", None, "python benchmarks/missing.py --save")
+
+
+def test_a_damaged_result_is_refused(folder: Path) -> None:
+    (folder / "results" / "kept.json").write_text("{")
+    with pytest.raises(RecordError, match=r"python benchmarks/kept\.py --save"):
+        _ = benchmarks(folder)[0].result
+
+
+def test_rates_stand_beside_the_peer() -> None:
+    table = rates("a2c", RESULT).loc["a2c"]
+    assert table["steps/s"].to_dict() == {"recall": "1,234", "recall 20 seeds": "10,000", "peer": "400"}
+    assert table["times peer"].to_dict() == {"recall": "3.09", "recall 20 seeds": "25", "peer": "1"}
+
+
+def test_without_a_peer_there_is_no_ratio() -> None:
+    table = rates("four_rooms", RESULT | {"line": {"environment": 2.0, "runs": 36, "seconds_2_cores": 5.0}})
+    assert list(table) == ["steps/s"]
+    assert list(table.index) == [("four_rooms", "environment")]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "2026-02-03, x, 1 thread, commit aaaaaaa; torch 2.13.0"),
+        ({"threads": 2, "dirty": True}, "2026-02-03, x, 2 threads, commit aaaaaaa with changes; torch 2.13.0"),
+        ({"commit": f"{'a' * 40} and {'b' * 40}"}, "2026-02-03, x, 1 thread, commit aaaaaaa and bbbbbbb; torch 2.13.0"),
+        ({"commit": ""}, "2026-02-03, x, 1 thread, commit unknown; torch 2.13.0"),
+    ],
+)
+def test_the_machine_is_named(change: dict[str, Any], said: str) -> None:
+    assert made(RESULT | {"machine": MACHINE | change}) == f"Measured: steps; {said}"
+
+
+def test_seconds_by_phase(records: list[Record]) -> None:
+    table = seconds(records)
+    assert table.loc[("side-11", "learned")].to_list() == [5, 60, 20, 5]
+    shown = seconds_for_people(table)
+    assert list(shown.index) == [("side 11", "learned model"), ("side 15", "baseline")]
+    assert shown.loc[("side 15", "baseline")].to_list() == ["10.0", "–", "20.0", "–", "30.0"]
+
+
+def test_totals_add_up(records: list[Record]) -> None:
+    found = totals(seconds(records))
+    assert (found["groups"], found["core_minutes"], found["cores"], found["minutes"]) == ("2", "2.0", "2", "1.5")
+    assert (found["share_recall"], found["share_environment"]) == ("50 %", "12 %")
+
+
+def test_free_cores_take_the_longest_run_left() -> None:
+    assert makespan([2, 3, 2, 3, 2], cores=2) == 7
+    assert makespan([2, 3], cores=1) == 5
