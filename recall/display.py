@@ -87,7 +87,7 @@ class Page:
     def tabulate(self, table: pd.DataFrame, caption: str) -> None:
         """Show a table as `cards.grouped` takes it, and glue its rows."""
         for place, row in table.iterrows():
-            glue(", ".join(place), "; ".join(row), display=False)
+            glue(", ".join((caption, *place)), "; ".join(row), display=False)
         display(HTML(grouped(table, caption)))
 
 

@@ -47,7 +47,7 @@ def glued(notebook: str) -> dict[str, str]:
             name = output.get("metadata", {}).get("scrapbook", {}).get("name")
             text = output.get("data", {}).get(f"{PREFIX}text/plain")
             if name and text is not None:
-                values[name] = "".join(text)
+                values[name] = "".join(text).strip("'")
     return values
 
 
