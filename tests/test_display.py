@@ -111,7 +111,7 @@ def test_rows_of_a_table_are_glued(shown: list[Any], glued: dict[str, str]) -> N
     index = pd.MultiIndex.from_tuples([("side 7", "baseline")], names=["environment", "arm"])
     table = pd.DataFrame({"steps": ["3k"], "never": ["0 of 5"]}, index)
     display.Page("four-rooms", [record()]).tabulate(table, "Results")
-    assert glued == {"side 7, baseline": "3k; 0 of 5"}
+    assert glued == {"Results, side 7, baseline": "3k; 0 of 5"}
     assert "<td>0 of 5</td>" in shown[0]
 
 
