@@ -62,7 +62,7 @@ def notebook(**values: str | list[str]) -> str:
 
 
 def test_glued_values_are_found_by_name() -> None:
-    assert glued(notebook(a="'1.5'", b=["line 1\n", "line 2"])) == {"a": "'1.5'", "b": "line 1\nline 2"}
+    assert glued(notebook(a="'1.5'", b=["line 1\n", "line 2"])) == {"a": "1.5", "b": "line 1\nline 2"}
 
 
 @pytest.fixture
