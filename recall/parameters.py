@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from recall.errors import ParameterError
 
@@ -17,6 +17,15 @@ WORDS = {
     NoneType: "none",
 }
 """How a refusal names a type."""
+
+PLAIN = (bool, int, float, str, list, dict, tuple, NoneType)
+"""What papermill can inject."""
+
+JUPYTER = ("In", "Out")
+"""Variables of that kind that every notebook has."""
+
+Parameters = TypeVar("Parameters")
+"""A page's dataclass."""
 
 
 def check_parameters(schema: type | None, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +49,21 @@ def check_parameters(schema: type | None, raw: Mapping[str, Any]) -> dict[str, A
     if schema:
         schema(**values)
     return values
+
+
+def from_notebook(schema: type[Parameters], namespace: Mapping[str, Any]) -> Parameters:
+    """A page's parameters, taken from its notebook's variables when nothing else has been assigned yet.
+
+    Plain papermill injects whatever it is given, and only logs a name that the notebook does not have. It is refused
+    here, as the command line does.
+
+    Args:
+        schema: the page's dataclass.
+        namespace: the notebook's `globals()`.
+    """
+    given = {name: value for name, value in namespace.items() if isinstance(value, PLAIN)}
+    names = [name for name in given if not name.startswith("_") and name not in JUPYTER]
+    return schema(**check_parameters(schema, {name: given[name] for name in names}))
 
 
 def parameter_names(schema: type | None) -> list[str]:

@@ -172,7 +172,8 @@ def test_the_executable_refuses_as_well(checkout: Path) -> None:
 # What it does
 
 
-SMALL = ["run", "four-rooms", "-p", "side=7", "-p", "seeds=2", "-p", "total_steps=120000", "-p", "arms=baseline"]
+RUN = ["run", "four-rooms", "-p", "side=7", "-p", "seeds=2", "-p", "arms=baseline", "-p"]
+SMALL = [*RUN, "total_steps=600000"]
 
 
 def progress(process: subprocess.Popen) -> Iterator[str]:
@@ -195,7 +196,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(checkout: Path) -> Non
     lines, shown = progress(process), []
     for line in lines:
         shown.append(line)
-        if re.search(r"[1-9]\S*/240k", line):
+        if re.search(r"[1-9]\S*/1.20M", line):
             os.killpg(process.pid, signal.SIGINT)
             break
     shown += lines
@@ -211,8 +212,8 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(checkout: Path) -> Non
 
     again = recall(*SMALL)
     assert again.returncode == 0, again.stderr
-    assert "1 groups of runs: 0 stored, 1 to train (0.2 million environment steps)" in again.stdout
-    (spec,) = FourRoomsParameters(side=7, seeds=2, total_steps=120_000, arms="baseline").specs()
+    assert "1 groups of runs: 0 stored, 1 to train (1.2 million environment steps)" in again.stdout
+    (spec,) = FourRoomsParameters(side=7, seeds=2, total_steps=600_000, arms="baseline").specs()
     metrics = checkout / "papermill_runs" / "local" / spec.folder / "metrics.csv"
     assert metrics.read_text() == texts(train(spec))["metrics"]
     assert not any("scratch" in name or "partial" in name for name in left_behind(checkout))
@@ -225,7 +226,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(checkout: Path) -> Non
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
 def test_an_interrupt_while_processes_start_is_clean_too(seconds: float, checkout: Path) -> None:
     process = subprocess.Popen(
-        [RECALL, *SMALL, "-p", "total_steps=5000000"],
+        [RECALL, *RUN, "total_steps=5000000"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

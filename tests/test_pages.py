@@ -1,7 +1,7 @@
 """What a page is asked for: its parameters, the runs they mean, and where their records come from."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from small_runs import small_spec
@@ -10,7 +10,7 @@ from recall import pages
 from recall.errors import ConfigError, ParameterError, RecordError
 from recall.experiments import ARENAS, ARMS, four_rooms
 from recall.pages import PUBLISHED_BUILD, FourRoomsParameters, default_budget, missing, runs_folder, store
-from recall.parameters import check_parameters
+from recall.parameters import check_parameters, from_notebook
 from recall.runs import RunSpec, write_record
 from recall.training import train
 
@@ -135,3 +135,22 @@ def test_a_published_build_trains_nothing(monkeypatch: pytest.MonkeyPatch) -> No
         pages.records(parameters)
     assert trained == parameters.specs()
     assert set(ARMS) > {spec.arm for spec in trained}
+
+
+@pytest.mark.parametrize(
+    ("injected", "sentence"),
+    [
+        ({"sed": 5}, "there is no parameter 'sed'; the nearest is 'seeds'"),
+        ({"seeds": "many"}, "seeds is 'many'; it must be a whole number"),
+        ({"side": 12}, "side is 12; it must be an odd whole number from 7 to 101"),
+    ],
+)
+def test_what_plain_papermill_injects_is_checked_in_the_notebook(injected: dict[str, object], sentence: str) -> None:
+    namespace = {"In": [], "Out": {}, "_i1": "x", "pandas": pytest, "side": 13, **injected}
+    with pytest.raises((ParameterError, ConfigError), match=sentence):
+        from_notebook(FourRoomsParameters, namespace)
+
+
+def test_a_notebooks_variables_are_its_parameters() -> None:
+    namespace = {"In": ["x"], "Out": {}, "_": "", "Optional": Optional, "side": 13, "seeds": 5, "length": None}
+    assert from_notebook(FourRoomsParameters, namespace) == FourRoomsParameters(side=13, seeds=5)

@@ -70,6 +70,11 @@ def benchmarks(folder: Path) -> list[Benchmark]:
     return [Benchmark(path) for path in sorted(folder.glob("*.py")) if "__main__" in path.read_text(encoding="utf-8")]
 
 
+def ratio(value: float) -> str:
+    """Three digits, and no exponent."""
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+
+
 def rates(name: str, result: dict[str, Any]) -> pd.DataFrame:
     """Steps per second of each contender of a benchmark, and how many times a peer's, in words.
 
@@ -86,7 +91,7 @@ def rates(name: str, result: dict[str, Any]) -> pd.DataFrame:
     found = pd.Series({each: value for each, value in line.items() if not each.startswith(OTHERS)}, dtype=float)
     columns = {"steps/s": found.map("{:,.0f}".format)}
     for peer in (each for each in found.index if f"ratio_{each}" in line):
-        columns[f"times {peer}"] = (found / found[peer]).map("{:.3g}".format)
+        columns[f"times {peer}"] = (found / found[peer]).map(ratio)
     places = [(name, each.replace("_", " ")) for each in found.index]
     return pd.DataFrame(columns).set_axis(pd.MultiIndex.from_tuples(places, names=["benchmark", "contender"]))
 
