@@ -90,7 +90,9 @@ def train_all(
                 done, _ = wait(futures, timeout=0.5, return_when=FIRST_COMPLETED)
                 on_steps(_drain(steps))
                 for future in done:
-                    yield futures.pop(future), future.result()
+                    spec = futures.pop(future)
+                    yield spec, future.result()
+                    checkpoint_of(spec).unlink(missing_ok=True)  # only here has the caller stored the result
         except BrokenProcessPool:
             raise TrainingStoppedError(
                 "a training process was killed, perhaps for want of memory; "
@@ -169,10 +171,14 @@ def _start_worker(steps: Queue, stop: Event) -> None:
     _channel = steps, stop
 
 
+def checkpoint_of(spec: RunSpec) -> Path:
+    """Where an unfinished training waits: the same settings and numerics go on from it."""
+    return scratch_folder() / f"{spec.key}-{settings_key(numerics(len(spec.seeds)))}.checkpoint"
+
+
 def _work(spec: RunSpec) -> Result:
-    checkpoint = scratch_folder() / f"{spec.key}-{settings_key(numerics(len(spec.seeds)))}.checkpoint"
     reporter = _Reporter(*_channel)
-    result = train(spec, checkpoint, reporter)
+    result = train(spec, checkpoint_of(spec), reporter)
     reporter.flush()
     return result
 

@@ -153,8 +153,9 @@ def train(
 
     Args:
         spec: what to train.
-        checkpoint: file that keeps the state at most `CHECKPOINT_SECONDS` behind, removed at the end; None keeps none.
-            One that is damaged or of another run is left unread, with a notice.
+        checkpoint: file that keeps the state at most `CHECKPOINT_SECONDS` behind; None keeps none. It outlives the
+            training, for the caller to remove once the result is safe. One that is damaged or of another run is left
+            unread, with a notice.
         on_update: called after every update; what it raises ends the training, and the checkpoint stays. If it is
             TrainingStoppedError, the checkpoint is brought up to date first.
     """
@@ -176,8 +177,6 @@ def train(
         if checkpoint is not None:
             checkpoints.save(checkpoint, training.state())
         raise
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
     return training.result()
 
 

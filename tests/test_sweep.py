@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from small_runs import small_spec, texts
 
-from recall import sweep
+from recall import checkpoints, sweep
 from recall.analysis.records import load_record
 from recall.errors import TrainingStoppedError
-from recall.sweep import Store, cores, one_thread, steps_of, train_missing
-from recall.training import train
+from recall.sweep import Store, checkpoint_of, cores, one_thread, steps_of, train_missing
+from recall.training import Training, train
 
 CLAIMS = {"small": {"some-claim": "abc"}, "other": {"other-claim": "def"}}
 
@@ -145,3 +145,26 @@ def test_cores_are_counted_where_affinity_is_unknown(monkeypatch: pytest.MonkeyP
     assert cores() >= 1
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert cores() == os.cpu_count()
+
+
+def test_a_checkpoint_outlives_a_result_that_could_not_be_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECALL_SCRATCH", str(tmp_path / "scratch"))
+    spec, store = small_spec(), Store(tmp_path / "records", {})
+    begun = Training(spec)
+    begun.step()
+    checkpoints.save(checkpoint_of(spec), begun.state())
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(sweep, "write_record", full)
+        with pytest.raises(OSError, match="No space left"):
+            train_missing([spec], store, progress=False)
+    assert checkpoint_of(spec).is_file()
+    assert spec not in store
+    train_missing([spec], store, progress=False)
+    assert spec in store
+    assert not checkpoint_of(spec).exists()
