@@ -14,7 +14,7 @@ from windows import Work, keep, machine, one_core, options, rates, report
 from recall.envs.four_rooms import FourRoomsEnv
 from recall.experiments import ARENAS, ARMS, Arena
 from recall.runs import RunSpec
-from recall.training import Training
+from recall.on_policy import OnPolicyTraining
 
 AGENT = ARMS["baseline"].agent
 ROLLOUT = AGENT.n_envs * AGENT.n_steps
@@ -29,7 +29,7 @@ def ours(arena: Arena, seeds: int) -> Work:
     spec = RunSpec(
         "benchmark", "baseline", arena.label, arena.env, AGENT, None, tuple(range(seeds)), ENDLESS, ENDLESS // ROLLOUT
     )
-    training = Training(spec)
+    training = OnPolicyTraining(spec)
 
     def work() -> int:
         for _ in range(UPDATES):

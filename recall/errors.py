@@ -23,3 +23,7 @@ class CheckpointError(RecallError):
 
 class TrainingStoppedError(RecallError):
     """A training was asked to stop before its end."""
+
+
+class NonFiniteError(RecallError):
+    """An observation, a reward or a quantity of the learner is NaN or infinite."""

@@ -63,6 +63,33 @@ def to_array(column: pd.Series) -> np.ndarray:
     return column.to_numpy(str) if pd.api.types.is_string_dtype(column) else column.to_numpy()
 
 
+class Means:
+    """Running means of metrics, (runs,) each, between two rows of a table."""
+
+    def __init__(self) -> None:
+        self.count, self.sums = 0, dict[str, np.ndarray]()
+
+    def add(self, metrics: dict[str, np.ndarray]) -> None:
+        """Take in one set."""
+        self.count += 1
+        for name, value in metrics.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value.astype(np.float64)
+
+    def take(self) -> dict[str, np.ndarray]:
+        """The means since the last call, which begin anew; empty where nothing was added."""
+        means = {name: total / self.count for name, total in self.sums.items()}
+        self.count, self.sums = 0, {}
+        return means
+
+    def state(self) -> dict:
+        """Sums so far, for a checkpoint."""
+        return {"count": self.count, "sums": self.sums}
+
+    def load_state(self, state: dict) -> None:
+        """Put them back where `state()` found them."""
+        vars(self).update(state)
+
+
 class Stopwatch:
     """Adds the seconds a block took to an entry of a dictionary."""
 

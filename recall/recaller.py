@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from recall.traces import Traces, generate_traces
 @dataclass(frozen=True)
 class RecallConfig:
     """How recall traces are made and how they pull the policy."""
+
+    version: ClassVar[int] = 1
+    """Raised by every change that moves numbers; part of the identity of a run."""
 
     model: str = "learned"
     """Backtracking model: true, true-uniform, learned, learned-both, untrained or untrained-network (Sec. 6.1, 12)."""
@@ -85,8 +88,6 @@ class Recaller:
     Call `observe` with every rollout, then `update` with the agent before the agent's own update: imitation becomes
     part of that update, so lines 7 and 13 are one step of one optimiser from the same parameters.
     """
-
-    version = 1
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Run specifications, and the records that keep what their training gave.
 
-A record is a folder: `spec.json` (what determines the numbers), tables as CSV, `provenance.json` (where and when, and
-the checksums of the rest) and `timing.csv`. It appears whole or not at all.
+A record is a folder: `spec.json` (what determines the numbers), tables as CSV, perhaps a learned `policy.safetensors`,
+`provenance.json` (where, when, and the rest's checksums) and `timing.csv`. It appears whole or not at all.
 """
 
 import json
@@ -12,21 +12,60 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import pandas as pd
+from safetensors.numpy import save
 
 from recall import __version__
-from recall.agents.actor_critic import ActorCritic, ActorCriticConfig
-from recall.envs.four_rooms import FourRoomsConfig, FourRoomsEnv
 from recall.errors import ConfigError
 from recall.identity import FORMAT, file_sha256, settings_key
-from recall.recaller import RecallConfig, Recaller
 
 MAX_SEED = 2**32 - 1
+
+POLICY = "policy.safetensors"
+"""File of a record that holds the learned policies."""
+
+
+class Config(Protocol):
+    """Settings of one part of a run: a frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    """What makes it a dataclass."""
+    version: ClassVar[int]
+    """Raised by every change of the part that moves numbers."""
+
+
+class EnvConfig(Config, Protocol):
+    """Settings of an environment."""
+
+    @property
+    def env_id(self) -> str:
+        """Its Gymnasium id."""
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Packages that decide its last digits."""
+
+
+class AgentConfig(Config, Protocol):
+    """Settings of an agent."""
+
+    name: ClassVar[str]
+    """What specifications call it."""
+
+    @property
+    def steps_per_update(self) -> int:
+        """Environment steps of a seed between two updates."""
+
+    @property
+    def numerics(self) -> dict[str, str]:
+        """Engine and precision."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +78,11 @@ class RunSpec:
     """Name of the arm on that page."""
     env_label: str
     """Short name of the environment on that page."""
-    env: FourRoomsConfig
+    env: EnvConfig
     """Arguments of the environment."""
-    agent: ActorCriticConfig
+    agent: AgentConfig
     """Settings of the agent."""
-    recall: RecallConfig | None
+    recall: Config | None
     """Settings of the recaller; None trains the agent alone."""
     seeds: tuple[int, ...]
     """Seeds trained together."""
@@ -66,24 +105,22 @@ class RunSpec:
     @property
     def n_updates(self) -> int:
         """Updates of the agent: only whole rollouts are trained on."""
-        return self.total_steps // (self.agent.n_envs * self.agent.n_steps)
+        return self.total_steps // self.agent.steps_per_update
 
     @property
     def settings(self) -> dict:
         """What determines the numbers, as JSON types; labels and machine left out."""
-        versions = {"env": FourRoomsEnv.version, "agent": ActorCritic.version}
-        if self.recall is not None:
-            versions["recall"] = Recaller.version
+        parts = {"env": self.env, "agent": self.agent, "recall": self.recall}
         settings = {
-            "env_id": "recall/FourRooms-v0",
+            "env_id": self.env.env_id,
             "env": asdict(self.env),
-            "agent": "actor-critic",
+            "agent": self.agent.name,
             "agent_config": asdict(self.agent),
             "recall": None if self.recall is None else asdict(self.recall),
             "seeds": self.seeds,
             "total_steps": self.total_steps,
             "eval_every": self.eval_every,
-            "versions": versions,
+            "versions": {name: part.version for name, part in parts.items() if part is not None},
         }
         return json.loads(json.dumps(settings))
 
@@ -98,14 +135,13 @@ class RunSpec:
         return f"{self.page}/{self.env_label}-{self.arm}-{self.key}"
 
 
-def numerics(n_runs: int) -> dict:
+def numerics(spec: RunSpec) -> dict:
     """What besides the settings decides the last digits: records of different numerics are never compared."""
+    libraries = ("torch", "numpy", *spec.env.libraries)
     return {
-        "engine": "eager",
-        "precision": "float32",
-        "group": n_runs,
-        "torch": version("torch").partition("+")[0],
-        "numpy": version("numpy"),
+        **spec.agent.numerics,
+        "group": len(spec.seeds),
+        **{name: version(name).partition("+")[0] for name in libraries},
         "processor": processor_family(),
     }
 
@@ -129,6 +165,8 @@ class Result:
     timing: pd.DataFrame
     threads: int
     """Threads of the process that trained."""
+    policy: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Layers of the policies at the end by name, (runs, ...) each; empty where none is kept."""
 
 
 def write_record(root: Path, spec: RunSpec, result: Result, claims: Mapping[str, str]) -> Path:
@@ -148,9 +186,13 @@ def write_record(root: Path, spec: RunSpec, result: Result, claims: Mapping[str,
         write_json(partial / "spec.json", spec_json(spec))
         for name, table in result.tables.items():
             table.to_csv(partial / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+        if result.policy:
+            (partial / POLICY).write_bytes(save(dict(result.policy)))
         checksums = {path.name: file_sha256(path) for path in sorted(partial.iterdir())}
         result.timing.to_csv(partial / "timing.csv", index=False, float_format="%.6g", lineterminator="\n")
-        write_json(partial / "provenance.json", provenance(result) | {"sha256": checksums, "claims": dict(claims)})
+        write_json(
+            partial / "provenance.json", provenance(spec, result) | {"sha256": checksums, "claims": dict(claims)}
+        )
         replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -165,13 +207,13 @@ def spec_json(spec: RunSpec) -> dict:
         "key": spec.key,
         "labels": labels,
         "settings": spec.settings,
-        "numerics": numerics(len(spec.seeds)),
+        "numerics": numerics(spec),
     }
 
 
-def provenance(result: Result) -> dict:
+def provenance(spec: RunSpec, result: Result) -> dict:
     """Where, when and with what a record was made."""
-    libraries = {name: version(name) for name in ("torch", "numpy", "pandas", "gymnasium")}
+    libraries = {name: version(name) for name in ("torch", "numpy", "pandas", "gymnasium", *spec.env.libraries)}
     return {
         "commit": git("rev-parse", "HEAD"),
         "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ".")),

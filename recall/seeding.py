@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-STREAMS = ("init", "env", "policy", "model_init", "model", "traces")
+STREAMS = ("init", "env", "policy", "model_init", "model", "traces", "noise", "replay", "imitation")
+"""Names in the order of their creation: a new one goes to the end, for a place is part of what a seed draws."""
 
 
 class Streams:
@@ -31,6 +32,17 @@ class Streams:
         for row, generator in zip(out, self._generators[name], strict=True):
             generator.random(out=row, dtype=np.float32)
         return out
+
+    def normal(self, name: str, *shape: int) -> np.ndarray:
+        """Standard normal numbers, `(runs, *shape)`, float32."""
+        out = np.empty((len(self.seeds), *shape), np.float32)
+        for row, generator in zip(out, self._generators[name], strict=True):
+            generator.standard_normal(out=row, dtype=np.float32)
+        return out
+
+    def integers(self, name: str, low: int, high: int, *shape: int) -> np.ndarray:
+        """Integers from `low` to below `high`, `(runs, *shape)`."""
+        return np.stack([generator.integers(low, high, shape) for generator in self._generators[name]])
 
     def state(self) -> dict:
         """Every generator's position, as JSON types."""

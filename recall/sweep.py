@@ -3,27 +3,32 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from queue import Empty
 
 import torch
-from tqdm import tqdm
 
-from recall.checkpoints import scratch_folder
-from recall.errors import TrainingStoppedError
+from recall.checkpoints import Checkpoint, scratch_folder
+from recall.errors import CheckpointError, NonFiniteError, RecallError, RecordError, TrainingStoppedError
 from recall.identity import settings_key
+from recall.loop import Training
+from recall.progress import Progress, Steps
 from recall.runs import Result, RunSpec, numerics, write_record
-from recall.training import Training, train
+from recall.training import train
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+ORPHAN_SECONDS = 30.0
+"""What a worker has to save its state after its parent was killed."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Store:
     """The folder."""
     claims: Mapping[str, Mapping[str, str]]
     """Hash of every claim's rule by page and claim id."""
+    policy_seeds: Collection[int] | None = None
+    """Seeds whose policies are kept, so that a checkout stays small; None keeps all."""
 
     def path(self, spec: RunSpec) -> Path:
         """Where the record of a specification lies or would lie."""
@@ -42,12 +49,32 @@ class Store:
     def __contains__(self, spec: RunSpec) -> bool:
         return (self.path(spec) / "spec.json").is_file()
 
+    def add(self, spec: RunSpec, result: Result) -> None:
+        """Store what a training gave.
+
+        Raises:
+            RecordError: it could not be written; nothing of it is left, and what was stored before is.
+        """
+        if self.policy_seeds is not None and not set(self.policy_seeds) & set(spec.seeds):
+            result = replace(result, policy={})
+        try:
+            write_record(self.root, spec, result, self.claims.get(spec.page, {}))
+        except OSError as error:
+            raise RecordError(
+                f"the record {self.path(spec)} could not be written ({error.strerror}); make room and give the same "
+                "command again: what was trained is kept in scratch space"
+            ) from error
+
 
 def train_missing(specs: Sequence[RunSpec], store: Store, workers: int | None = None, progress: bool = True) -> None:
     """Train every specification that the store lacks.
 
     A kill or Ctrl-C loses nothing that was finished, and of the rest only the time since the last checkpoint: the same
     call goes on from there.
+
+    Raises:
+        TrainingStoppedError: a worker was killed, or a run stopped before its end; all the others are stored.
+        RecordError: a record could not be written.
     """
     missing = [spec for spec in specs if spec not in store]
     if not missing:
@@ -55,44 +82,51 @@ def train_missing(specs: Sequence[RunSpec], store: Store, workers: int | None = 
     total = sum(steps_of(spec) for spec in missing)
     title = f"training {len(missing)} of {len(specs)}"
     with (
-        tqdm(total=total, unit="step", unit_scale=True, desc=title, disable=not progress) as bar,
-        closing(train_all(missing, workers, bar.update)) as finished,
+        Progress(total, title, progress) as bar,
+        closing(train_all(missing, workers, bar.add)) as finished,
     ):
         for spec, result in finished:
-            write_record(store.root, spec, result, store.claims.get(spec.page, {}))
+            store.add(spec, result)
 
 
 def steps_of(spec: RunSpec) -> int:
     """Environment steps of all its seeds."""
-    return spec.n_updates * spec.agent.n_envs * spec.agent.n_steps * len(spec.seeds)
+    return spec.n_updates * spec.agent.steps_per_update * len(spec.seeds)
 
 
 def train_all(
     specs: Sequence[RunSpec],
     workers: int | None = None,
-    on_steps: Callable[[int], object] = lambda steps: None,
+    on_steps: Callable[[Steps], object] = lambda steps: None,
 ) -> Generator[tuple[RunSpec, Result], None, None]:
     """Train specifications in parallel, one thread a process; yields each as it ends.
 
-    Whatever stops the caller stops the workers after their current update.
+    Whatever stops the caller stops the workers after their current update. A run that cannot go on stops alone.
 
     Raises:
-        TrainingStoppedError: a worker was killed.
+        TrainingStoppedError: a worker was killed or, once the others have ended, a run could not go on.
     """
+    stopped: list[str] = []
     context = multiprocessing.get_context("spawn")
     steps, stop = context.Queue(), context.Event()
     count = min(workers or cores(), len(specs))
     with one_thread(), ProcessPoolExecutor(count, context, _start_worker, (steps, stop)) as pool:
         try:
             with interrupt_held_back():
-                futures = {pool.submit(_work, spec): spec for spec in sorted(specs, key=steps_of, reverse=True)}
+                longest_first = sorted(specs, key=steps_of, reverse=True)
+                futures = {pool.submit(_work, spec, checkpoint_of(spec)): spec for spec in longest_first}
             while futures:
                 done, _ = wait(futures, timeout=0.5, return_when=FIRST_COMPLETED)
                 on_steps(_drain(steps))
                 for future in done:
                     spec = futures.pop(future)
-                    yield spec, future.result()
-                    checkpoint_of(spec).unlink(missing_ok=True)  # only here has the caller stored the result
+                    try:
+                        result = future.result()
+                    except (NonFiniteError, CheckpointError) as error:
+                        stopped.append(_stopped(spec, error))
+                        continue
+                    yield spec, result
+                    Checkpoint(checkpoint_of(spec)).remove()  # only here has the caller stored the result
         except BrokenProcessPool:
             raise TrainingStoppedError(
                 "a training process was killed, perhaps for want of memory; "
@@ -101,6 +135,14 @@ def train_all(
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+    if stopped:
+        raise TrainingStoppedError("; ".join(sorted(stopped)))
+
+
+def _stopped(spec: RunSpec, error: RecallError) -> str:
+    """Why a run could not go on, and what to do."""
+    again = "; the same settings stop there again, so choose others" if isinstance(error, NonFiniteError) else ""
+    return f"{spec.folder} stopped: {error}{again}"
 
 
 def cores() -> int:
@@ -133,12 +175,12 @@ def one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _drain(steps: Queue) -> int:
+def _drain(steps: Queue) -> Steps:
     """Steps reported since the last call."""
-    total = 0
+    total = Steps()
     while True:
         try:
-            total += steps.get_nowait()
+            total = total.plus(steps.get_nowait())
         except Empty:
             return total
 
@@ -149,10 +191,15 @@ class _Reporter:
     def __init__(self, steps: Queue, stop: Event) -> None:
         self.steps, self.stop = steps, stop
         self.parent = os.getppid()
-        self.taken, self.reported, self.sent = 0, 0, time.monotonic()
+        self.reported: int | None = None
+        self.taken, self.sent = 0, time.monotonic()
 
     def __call__(self, training: Training) -> None:
-        self.taken = training.steps * len(training.spec.seeds)
+        n_seeds = len(training.spec.seeds)
+        self.taken = training.steps * n_seeds
+        if self.reported is None:
+            self.reported = self.taken - training.spec.agent.steps_per_update * n_seeds
+            self.steps.put(Steps(earlier=self.reported))
         if self.stop.is_set() or os.getppid() != self.parent:  # asked to stop, or orphaned
             raise TrainingStoppedError("the training was stopped; the same command goes on from there")
         if time.monotonic() - self.sent > 0.5:
@@ -160,7 +207,7 @@ class _Reporter:
 
     def flush(self) -> None:
         """Send what was not yet sent."""
-        self.steps.put(self.taken - self.reported)
+        self.steps.put(Steps(self.taken - (self.reported or 0)))
         self.reported, self.sent = self.taken, time.monotonic()
 
 
@@ -169,16 +216,25 @@ def _start_worker(steps: Queue, stop: Event) -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     _channel = steps, stop
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    """End this process some time after its parent, which a kill may have left no chance to ask for it."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    time.sleep(ORPHAN_SECONDS)
+    os._exit(1)
 
 
 def checkpoint_of(spec: RunSpec) -> Path:
     """Where an unfinished training waits: the same settings and numerics go on from it."""
-    return scratch_folder() / f"{spec.key}-{settings_key(numerics(len(spec.seeds)))}.checkpoint"
+    return scratch_folder() / f"{spec.key}-{settings_key(numerics(spec))}.checkpoint"
 
 
-def _work(spec: RunSpec) -> Result:
+def _work(spec: RunSpec, checkpoint: Path) -> Result:
     reporter = _Reporter(*_channel)
-    result = train(spec, checkpoint_of(spec), reporter)
+    result = train(spec, checkpoint, reporter)
     reporter.flush()
     return result
 

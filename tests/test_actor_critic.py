@@ -22,8 +22,8 @@ from recall.agents.actor_critic import (
 from recall.buffers import Rollout
 from recall.errors import ConfigError
 from recall.imitation import annealed, imitation_loss
+from recall.on_policy import OnPolicyTraining
 from recall.seeding import Streams
-from recall.training import Training
 
 N_STATES, N_ACTIONS, SEEDS = 6, 3, (0, 1)
 
@@ -256,7 +256,7 @@ def test_an_added_loss_is_descended_once() -> None:
 
 def test_a_seed_trains_in_a_group_as_it_trains_alone() -> None:
     """Until rounding, which depends on the group's size, tips a sampled action over."""
-    together, alone = (Training(small_spec("learned", seeds)) for seeds in ((3, 4, 5), (4,)))
+    together, alone = (OnPolicyTraining(small_spec("learned", seeds)) for seeds in ((3, 4, 5), (4,)))
     for _ in range(6):
         together.step()
         alone.step()

@@ -21,16 +21,16 @@ from recall.agents.actor_critic import ActorCritic, entropy
 from recall.backtracking import MODELS, Batch, ExactStates, LearnedActions, LearnedStates, make_model
 from recall.buffers import Rollout
 from recall.envs.four_rooms import FourRooms, FourRoomsConfig
+from recall.on_policy import OnPolicyTraining, collect
 from recall.seeding import Streams
 from recall.traces import generate_traces
-from recall.training import Training, collect
 
 GRID = FourRooms(FourRoomsConfig(side=7))
 
 
 def test_1_the_terminal_state_is_stored_although_the_environment_resets_itself() -> None:
     """There, the successor of an episode's last state was the first state of the next episode."""
-    training = Training(small_spec("learned"))
+    training = OnPolicyTraining(small_spec("learned"))
     assert training.recaller is not None
     for _ in range(10):
         training.recaller.observe(collect(training.env, training.agent, training.streams, 16))
@@ -44,7 +44,7 @@ def test_1_the_terminal_state_is_stored_although_the_environment_resets_itself()
 
 
 def test_1_the_model_learns_what_leads_to_the_goal_and_nothing_leads_to_the_start_by_reset() -> None:
-    training = Training(small_spec("learned", updates=40))
+    training = OnPolicyTraining(small_spec("learned", updates=40))
     for _ in range(40):
         training.step()
     assert training.recaller is not None
@@ -69,7 +69,7 @@ def test_2_a_roll_out_is_a_chain_of_single_steps(model: str) -> None:
 
 def test_3_the_actions_imitated_are_those_the_model_sampled() -> None:
     """There, actions were imitated in normalised units."""
-    training = Training(small_spec("true", known_goal=True, weight=1.0))
+    training = OnPolicyTraining(small_spec("true", known_goal=True, weight=1.0))
     asked = Mock(side_effect=training.agent.log_prob)
     training.agent.log_prob = asked  # type: ignore[method-assign]
     training.step()
@@ -115,7 +115,7 @@ def test_4_a_bonus_on_the_entropy_raises_it() -> None:
 
 def test_5_a_model_means_the_same_whatever_batch_it_saw_last() -> None:
     """There, statistics of the last training batch decided how every state was read."""
-    training = Training(small_spec("learned-both"))
+    training = OnPolicyTraining(small_spec("learned-both"))
     for _ in range(12):
         training.step()
     assert training.recaller is not None
@@ -139,7 +139,7 @@ def test_6_every_module_can_be_imported_and_none_stops_in_a_debugger() -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_6_every_branch_of_the_method_runs(model: str) -> None:
-    training = Training(small_spec(model, updates=6, n_targets=2, top_fraction=0.5, anneal=0.0))
+    training = OnPolicyTraining(small_spec(model, updates=6, n_targets=2, top_fraction=0.5, anneal=0.0))
     for _ in range(6):
         training.step()
     assert np.isfinite(training.agent.probs).all()
@@ -153,7 +153,7 @@ def test_6_every_branch_of_the_method_runs(model: str) -> None:
 @pytest.mark.parametrize("n_traces", [1, 2, 7])
 def test_as_many_traces_are_made_and_imitated_as_asked(n_traces: int) -> None:
     """There, every imitation step made a single trace."""
-    training = Training(small_spec("true-uniform", known_goal=True, n_traces=n_traces))
+    training = OnPolicyTraining(small_spec("true-uniform", known_goal=True, n_traces=n_traces))
     training.step()
     assert training.recaller is not None
     assert training.recaller.traces is not None

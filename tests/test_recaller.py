@@ -13,9 +13,10 @@ from recall.buffers import Rollout
 from recall.envs.four_rooms import FourRooms, FourRoomsConfig
 from recall.errors import ConfigError
 from recall.imitation import imitation_loss
+from recall.on_policy import OnPolicyTraining
 from recall.recaller import RecallConfig, Recaller
 from recall.seeding import Streams
-from recall.training import Training, train
+from recall.training import train
 
 GRID = FourRooms(FourRoomsConfig(side=7))
 N_ENVS, TOTAL_STEPS = 2, 100
@@ -185,7 +186,7 @@ def test_until_its_first_reward_a_seed_trains_as_without_recall(model: str) -> N
 
 
 def test_a_known_goal_acts_before_the_first_reward_and_only_in_its_arm() -> None:
-    known, unknown = (Training(small_spec("true", known_goal=known)) for known in (True, False))
+    known, unknown = (OnPolicyTraining(small_spec("true", known_goal=known)) for known in (True, False))
     for training, expected in ((known, [True, True]), (unknown, [False, False])):
         assert training.recaller is not None
         assert training.recaller.targets.rewarded.tolist() == expected
@@ -197,7 +198,7 @@ def test_a_known_goal_acts_before_the_first_reward_and_only_in_its_arm() -> None
 
 
 def test_recall_numbers_move_no_stream_of_the_agent() -> None:
-    with_recall, without = Training(small_spec("learned-both")), Training(small_spec())
+    with_recall, without = OnPolicyTraining(small_spec("learned-both")), OnPolicyTraining(small_spec())
     for training in (with_recall, without):
         training.step()
     for name in ("env", "policy", "init"):

@@ -18,7 +18,7 @@ MAX_CHECKOUT_BYTES, MAX_NOTEBOOK_BYTES = 40 * 2**20, 10**6
 
 FOREIGN = {
     "a path of one machine": r"(?<![\w.])/(?:work|root|home|Users|tmp|mnt|opt|farm)/(?!\.\.)\w",
-    "a folder outside the repository": r"\.\./shared/|[.]library\b",
+    "a folder outside the repository": r"\.\./shared/|(?<!torch)[.]library\b",
     "a number of an issue or session": r"(?i)\b(?:issue|session) #?\d",
     "a package registry": r"(?i)\bpypi[.]|python[h]osted|(?:index|extra-index)-url|find-[l]inks",
 }

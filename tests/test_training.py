@@ -12,12 +12,14 @@ import pytest
 from small_runs import csv, small_spec, texts
 
 import recall.training
-from recall import checkpoints
+from recall.checkpoints import Checkpoint, State
 from recall.envs.exact import evaluate
 from recall.envs.four_rooms import FourRooms, FourRoomsConfig, FourRoomsEnv
 from recall.errors import CheckpointError, TrainingStoppedError
 from recall.exploration import Exploration
-from recall.training import SNAPSHOTS, Training, collect, train
+from recall.loop import Training
+from recall.on_policy import SNAPSHOTS, OnPolicyTraining, collect
+from recall.training import train
 
 KINDS = (None, "true", "learned", "learned-both")
 
@@ -27,6 +29,13 @@ def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recall.training, "CHECKPOINT_SECONDS", -1)
 
 
+def kept(folder: Path) -> State:
+    """The state that a checkpoint has, the newest of which is whole."""
+    state = Checkpoint(folder).load(pytest.fail)
+    assert state is not None
+    return state
+
+
 # Collecting
 
 
@@ -34,7 +43,7 @@ def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_rollout_is_what_gymnasiums_environment_does(start: str) -> None:
     """Each environment's transitions, episode by episode; the state at an episode's end is the true one."""
     config = FourRoomsConfig(side=7, start=start, horizon=40)  # type: ignore[arg-type]
-    training = Training(small_spec(env=config))
+    training = OnPolicyTraining(small_spec(env=config))
     rollout = collect(training.env, training.agent, training.streams, 200)
     assert rollout.terminated.sum() > 3
     assert rollout.truncated.sum() > 3
@@ -54,7 +63,7 @@ def test_a_rollout_is_what_gymnasiums_environment_does(start: str) -> None:
 
 
 def test_the_terminal_state_is_stored_and_not_the_next_start() -> None:
-    training = Training(small_spec())
+    training = OnPolicyTraining(small_spec())
     rollout = collect(training.env, training.agent, training.streams, 300)
     goal, done = training.grid.goal, rollout.terminated | rollout.truncated
     assert (rollout.next_obs[rollout.terminated] == goal).all()
@@ -65,7 +74,7 @@ def test_the_terminal_state_is_stored_and_not_the_next_start() -> None:
 
 
 def test_exploration_counts_as_one_would_by_hand() -> None:
-    training = Training(small_spec(seeds=(0, 1, 2)))
+    training = OnPolicyTraining(small_spec(seeds=(0, 1, 2)))
     rollouts = [collect(training.env, training.agent, training.streams, 16) for _ in range(12)]
     exploration = Exploration(3, training.grid)
     for rollout in rollouts:
@@ -114,7 +123,7 @@ def test_tables_of_a_training() -> None:
 
 
 def test_the_last_evaluation_is_of_the_last_policy() -> None:
-    training = Training(small_spec(seeds=(5, 0), updates=9))
+    training = OnPolicyTraining(small_spec(seeds=(5, 0), updates=9))
     for _ in range(9):
         training.step()
     expected = evaluate(training.agent.probs.astype(float), training.grid, 100, 0.99)
@@ -127,7 +136,7 @@ def test_the_last_evaluation_is_of_the_last_policy() -> None:
 
 def test_traces_and_values_are_kept_of_the_first_seed_three_times() -> None:
     spec = small_spec("true", updates=40)
-    training = Training(spec)
+    training = OnPolicyTraining(spec)
     kept = {round(share * 40): name for name, share in SNAPSHOTS.items()}
     assert list(kept.values()) == ["early", "midway", "late"]
     values = {}
@@ -185,11 +194,11 @@ def test_going_on_from_a_checkpoint_changes_nothing(kind: str | None, tmp_path: 
     expected = texts(train(spec))
     middle = np.random.default_rng(len(kind or "")).choice(np.arange(2, 29), 2, replace=False)
     for update in (1, *sorted(middle), 29):
-        stopped, goes_on = Training(spec), Training(spec)
+        stopped, goes_on = OnPolicyTraining(spec), OnPolicyTraining(spec)
         while stopped.update < update:
             stopped.step()
-        checkpoints.save(file, stopped.state())
-        goes_on.load_state(checkpoints.load(file))
+        Checkpoint(file).save(stopped.state())
+        goes_on.load_state(kept(file))
         while goes_on.update < spec.n_updates:
             goes_on.step()
         assert texts(goes_on.result()) == expected
@@ -199,12 +208,12 @@ def test_a_checkpoint_before_any_reward_goes_on_too(tmp_path: Path) -> None:
     """Then the early snapshot has no trace: a table without rows."""
     env = FourRoomsConfig(side=19)
     spec, file = small_spec("true", env=env, updates=12), tmp_path / "checkpoint"
-    stopped, goes_on = Training(spec), Training(spec)
+    stopped, goes_on = OnPolicyTraining(spec), OnPolicyTraining(spec)
     for _ in range(6):
         stopped.step()
     assert stopped.log.tables()["traces"].empty
-    checkpoints.save(file, stopped.state())
-    goes_on.load_state(checkpoints.load(file))
+    Checkpoint(file).save(stopped.state())
+    goes_on.load_state(kept(file))
     for training in (stopped, goes_on):
         while training.update < 12:
             training.step()
@@ -240,32 +249,36 @@ def test_an_interruption_saves_what_was_done(tmp_path: Path) -> None:
     def stop(training: Training) -> None:
         raise error
 
-    for error, kept in ((TrainingStoppedError(), [1]), (MemoryError(), [])):
+    for error, updates in ((TrainingStoppedError(), [1]), (MemoryError(), [])):
         file = tmp_path / type(error).__name__
         with pytest.raises(type(error)):
             train(small_spec(), file, stop)
-        assert [checkpoints.load(file)["update"] for _ in range(1) if file.is_file()] == kept
+        assert [kept(file)["update"] for _ in range(1) if file.exists()] == updates
 
 
-@pytest.mark.parametrize("damage", [b"", b"recall-checkpoint-1 0\n", b"what is this?"])
+@pytest.mark.parametrize("damage", [b"", b"recall-checkpoint-2 0\n", b"what is this?"])
 def test_a_damaged_checkpoint_is_named_and_the_training_starts_again(
     damage: bytes, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    spec, file = small_spec(), tmp_path / "checkpoint"
+    spec, folder = small_spec(), tmp_path / "checkpoint"
+    folder.mkdir()
+    file = folder / "00000001.state"
     file.write_bytes(damage)
-    assert texts(train(spec, file)) == texts(train(spec))
-    notice = capsys.readouterr().err
-    assert notice == f"recall: {file} is damaged or no checkpoint; {spec.folder} starts again from its beginning\n"
+    assert texts(train(spec, folder)) == texts(train(spec))
+    assert capsys.readouterr().err.splitlines() == [
+        f"recall: {file} is damaged or no checkpoint, so state 00000001 is passed over",
+        f"recall: no state in {folder} is whole; {spec.folder} starts again from its beginning",
+    ]
 
 
 def test_a_checkpoint_of_another_run_is_not_gone_on_from(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     spec, other, file = small_spec(), small_spec(seeds=(7, 8)), tmp_path / "checkpoint"
-    stopped = Training(other)
+    stopped = OnPolicyTraining(other)
     stopped.step()
-    checkpoints.save(file, stopped.state())
-    fresh = Training(spec)
+    Checkpoint(file).save(stopped.state())
+    fresh = OnPolicyTraining(spec)
     with pytest.raises(CheckpointError, match=f"of run {other.key}; this run is {spec.key}"):
-        fresh.load_state(checkpoints.load(file))
+        fresh.load_state(kept(file))
     assert texts(train(spec, file)) == texts(train(spec))
     assert "starts again from its beginning" in capsys.readouterr().err
 

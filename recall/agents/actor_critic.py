@@ -1,6 +1,7 @@
 """Actor-critic with generalised advantage estimation (Konda 2002; Schulman et al. 2015b), the baseline of Sec. 6.1."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +17,13 @@ from recall.seeding import Streams
 @dataclass(frozen=True)
 class ActorCriticConfig:
     """Settings of the actor-critic."""
+
+    name: ClassVar[str] = "actor-critic"
+    """What specifications call it."""
+    version: ClassVar[int] = 1
+    """Raised by every change that moves numbers; part of the identity of a run."""
+    numerics: ClassVar[dict[str, str]] = {"engine": "eager", "precision": "float32"}
+    """Engine and precision."""
 
     learning_rate: float = 1e-2
     """Adam's step size. Not stated in the paper; chosen by the tuning grid of the page four-rooms."""
@@ -47,6 +55,11 @@ class ActorCriticConfig:
         if min(self.n_envs, self.n_steps, *self.hidden) < 1:
             raise ConfigError(f"n_envs, n_steps and hidden units must be 1 or more, found {self}")
 
+    @property
+    def steps_per_update(self) -> int:
+        """Environment steps of a seed between two updates."""
+        return self.n_envs * self.n_steps
+
 
 def policy_gradient_loss(log_prob: Tensor, advantage: Tensor) -> Tensor:
     """Negative policy gradient objective -E[A log pi(a|s)], (runs, batch) -> (runs,)."""
@@ -69,8 +82,6 @@ class ActorCritic:
     Observations are state indices, one-hot to the networks. A network is then a table of its outputs, evaluated once an
     update for all states: it serves the whole rollout, the imitation of traces and the loss alike.
     """
-
-    version = 1
 
     def __init__(self, config: ActorCriticConfig, n_states: int, n_actions: int, streams: Streams) -> None:
         self.config = config

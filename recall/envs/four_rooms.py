@@ -19,6 +19,13 @@ MOVES = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
 class FourRoomsConfig:
     """Size and rules of the grid."""
 
+    env_id: ClassVar[str] = "recall/FourRooms-v0"
+    """Its Gymnasium id."""
+    version: ClassVar[int] = 1
+    """Raised by every change that moves numbers; part of the identity of a run."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Packages beside Gymnasium whose versions decide the numbers."""
+
     side: int = 11
     """Cells along one side, odd, outer wall included. The paper has 11, 15, 19; not stated of what."""
     start: Start = "corner"
@@ -62,8 +69,6 @@ class FourRooms:
         start_distribution: their probabilities, (states,).
     """
 
-    version: ClassVar[int] = 1
-    """Raised by every change that moves numbers; part of the identity of a run."""
     n_actions: ClassVar[int] = 4
 
     def __init__(self, config: FourRoomsConfig) -> None:
@@ -106,7 +111,6 @@ class FourRoomsEnv(gymnasium.Env[np.int64, np.int64]):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 8}  # noqa: RUF012 (Gymnasium's)
-    version: ClassVar[int] = FourRooms.version
 
     def __init__(
         self,

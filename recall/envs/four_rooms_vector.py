@@ -1,7 +1,5 @@
 """Four rooms, thousands at a time: every run and environment of a batch in a handful of array operations."""
 
-from typing import ClassVar
-
 import numpy as np
 
 from recall.envs.four_rooms import FourRooms, FourRoomsConfig
@@ -15,8 +13,6 @@ class VectorFourRooms:
     nothing is (no slip, the corner as start). All arrays are (runs, envs), new in each call, so a caller may
     keep them. `obs` (int64) and `elapsed` (steps since the reset) are the whole state.
     """
-
-    version: ClassVar[int] = FourRooms.version
 
     def __init__(self, config: FourRoomsConfig, n_runs: int, n_envs: int) -> None:
         self.config = config
