@@ -1,0 +1,256 @@
+"""The learner of soft actor-critic: its parameters, one functional update, and how it acts."""
+
+from collections.abc import Sequence
+from functools import partial
+from math import log
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import grad_and_value
+
+from recall.agents.actor import act
+from recall.agents.sac import (
+    Batch,
+    SACConfig,
+    actor_loss,
+    critic_loss,
+    gaussian,
+    q_values,
+    soft_target,
+    squash,
+    temperature_gradient,
+)
+from recall.agents.sac_imitation import Imitation, TracedPairs
+from recall.engine import Precision, compiled
+from recall.errors import NonFiniteError
+from recall.functional import Layers, Moments, adam_, all_finite, copy_, init_layers, squared_norm, to_arrays
+from recall.seeding import Streams
+
+METRICS = (
+    "critic_loss",
+    "actor_loss",
+    "temperature",
+    "entropy",
+    "critic_gradient",
+    "actor_gradient",
+    "imitation_gradient",
+    "critic_parameters",
+    "actor_parameters",
+)
+"""What an update returns: losses before it, the norms of gradients and, after it, of parameters."""
+
+
+VALUE_CHUNK = 4096
+"""States valued at once: one shape to compile, and small enough for the caches."""
+
+
+class Learner(NamedTuple):
+    """Everything an update changes, in place."""
+
+    actor: Layers
+    critics: Layers
+    targets: Layers
+    log_temperature: Layers
+    actor_moments: Moments
+    critic_moments: Moments
+    temperature_moments: Moments
+    updates: Tensor
+    """How many there were, as a float32 scalar."""
+
+
+def init_learner(config: SACConfig, obs_dim: int, action_dim: int, streams: Streams) -> Learner:
+    """Parameters before the first update."""
+    generators = streams["init"]
+    actor = init_layers((obs_dim, *config.hidden, 2 * action_dim), generators)
+    critics = init_layers((obs_dim + action_dim, *config.hidden, 1), [g for g in generators for _ in range(2)])
+    targets = tuple(layer.clone() for layer in critics)
+    log_temperature = (torch.full((len(generators), 1), log(config.temperature or 1.0)),)
+    moments = [Moments.of(each) for each in (actor, critics, log_temperature)]
+    return Learner(actor, critics, targets, log_temperature, moments[0], moments[1], moments[2], torch.zeros(()))
+
+
+def update_(learner: Learner, batch: Batch, noise: Tensor, imitation: Layers, config: SACConfig) -> Tensor:
+    """One update of critics, actor, temperature and targets, in place.
+
+    Args:
+        learner: what is updated.
+        batch: transitions.
+        noise: standard normal, (2, runs, batch, action_dim): for next states, and for states.
+        imitation: gradient added to the actor's, in the shapes of its parameters; zeros without recall traces.
+        config: settings.
+
+    Returns:
+        (len(METRICS), runs).
+    """
+    learner.updates.add_(1)
+    temperature = learner.log_temperature[0][:, 0].exp()
+    with torch.no_grad():
+        target = soft_target(learner.actor, learner.targets, batch, temperature, noise[0], config)
+    critic_grads, critic_losses = _gradient(critic_loss, learner.critics, batch, target, config.precision)
+    adam_(learner.critics, critic_grads, learner.critic_moments, learner.updates, config.learning_rate)
+    actor_grads, (actor_losses, log_prob) = _gradient(
+        actor_loss, learner.actor, learner.critics, batch.obs, temperature, noise[1], config.precision
+    )
+    both = tuple(own + added for own, added in zip(actor_grads, imitation, strict=True))
+    adam_(learner.actor, both, learner.actor_moments, learner.updates, config.learning_rate)
+    if config.temperature is None:
+        gradient = temperature_gradient(log_prob, noise.shape[3])
+        adam_(
+            learner.log_temperature,
+            (gradient[:, None],),
+            learner.temperature_moments,
+            learner.updates,
+            config.learning_rate,
+        )
+    for slow, fast in zip(learner.targets, learner.critics, strict=True):
+        slow.lerp_(fast, config.tau)
+    return torch.stack(
+        [
+            critic_losses,
+            actor_losses,
+            temperature,
+            -log_prob,
+            _per_run(squared_norm(critic_grads)),
+            squared_norm(actor_grads).sqrt(),
+            squared_norm(imitation).sqrt(),
+            _per_run(squared_norm(learner.critics)),
+            squared_norm(learner.actor).sqrt(),
+        ]
+    )
+
+
+def _per_run(squares: Tensor) -> Tensor:
+    """Norm over both critics, (runs * 2,) -> (runs,)."""
+    return squares.view(-1, 2).sum(1).sqrt()
+
+
+def _gradient(loss: Any, layers: Layers, *arguments: Any) -> tuple[Layers, Any]:
+    """Gradient of a loss summed over runs, which share no parameter, and what the loss returned, one a run."""
+
+    def total(layers: Layers) -> tuple[Tensor, Any]:
+        found = loss(layers, *arguments)
+        return (found[0] if isinstance(found, tuple) else found).sum(), found
+
+    gradient, (_, found) = grad_and_value(total, has_aux=True)(layers)
+    return gradient, found
+
+
+def state_value(actor: Layers, critics: Layers, obs: Tensor, precision: Precision) -> Tensor:
+    """The lower critic at the mean action, (runs, batch)."""
+    mean, _ = gaussian(actor, obs, precision)
+    return q_values(critics, obs, squash(mean), precision).amin(1)
+
+
+class SAC:
+    """A group of independent soft actor-critics, one a run; actions lie in [-1, 1]."""
+
+    def __init__(self, config: SACConfig, obs_dim: int, action_dim: int, streams: Streams) -> None:
+        self.config, self.streams = config, streams
+        self.action_dim = action_dim
+        self.learner = init_learner(config, obs_dim, action_dim, streams)
+        self._update = compiled(partial(update_, config=config))
+        self._value = compiled(partial(state_value, precision=config.precision))
+        self.imitation = Imitation(self.learner.actor, config)
+        self._actor = [layer.numpy() for layer in self.learner.actor]
+        self._zeros = tuple(torch.zeros_like(layer) for layer in self.learner.actor)
+        self._added = self._zeros
+
+    def act(self, obs: np.ndarray, noise: np.ndarray | float = 0.0, runs: slice = slice(None)) -> np.ndarray:
+        """Actions (runs, n, action_dim) for obs (runs, n, obs_dim); the mean's without standard normal noise.
+
+        `runs` chooses whose policies act. In float32 whatever the precision.
+        """
+        return act([layer[runs] for layer in self._actor], obs, noise)
+
+    def value(self, obs: np.ndarray) -> np.ndarray:
+        """Values (runs, n) of states (runs, n, obs_dim): the lower critic at the mean action."""
+        runs, n, dim = obs.shape
+        padded = np.zeros((runs, -(-n // VALUE_CHUNK) * VALUE_CHUNK, dim), np.float32)
+        padded[:, :n] = obs
+        chunks = torch.from_numpy(padded).split(VALUE_CHUNK, 1)
+        with torch.no_grad():
+            values = [self._value(self.learner.actor, self.learner.critics, chunk) for chunk in chunks]
+        return torch.cat(values, 1)[:, :n].numpy()
+
+    def imitate(self, obs: np.ndarray, x: np.ndarray, valid: np.ndarray, weight: float) -> None:
+        """Let the next update also descend weight times Eq. 6.
+
+        Pairs are states (runs, n, obs_dim) and actions before tanh (runs, n, action_dim); valid is (runs, n).
+        """
+        self._added = self.imitation.gradient(TracedPairs.of(obs, x, valid), weight)
+
+    def imitate_now(self, obs: np.ndarray, x: np.ndarray, valid: np.ndarray, weight: float) -> None:
+        """Descend it at once, in a step of its own.
+
+        Raises:
+            NonFiniteError: its gradient is NaN or infinite, or so large that Adam's moments are.
+        """
+        self.imitation.step(TracedPairs.of(obs, x, valid), weight)
+        self._refuse_non_finite({"imitation": self.imitation.state()})
+
+    def action_value(self, obs: np.ndarray, action: np.ndarray) -> np.ndarray:
+        """The lower critic, (runs, n), for obs (runs, n, obs_dim) and action (runs, n, action_dim)."""
+        with torch.no_grad():
+            values = q_values(self.learner.critics, torch.from_numpy(obs), torch.from_numpy(action), "float32")
+        return values.amin(1).numpy()
+
+    def actor_gradient(self, obs: np.ndarray, noise: np.ndarray) -> Layers:
+        """Of the actor's own loss in states (runs, n, obs_dim), without imitation."""
+        temperature = self.learner.log_temperature[0][:, 0].exp()
+        arguments = (self.learner.critics, torch.from_numpy(obs), temperature, torch.from_numpy(noise), "float32")
+        return _gradient(actor_loss, self.learner.actor, *arguments)[0]
+
+    def update(self, batch: Batch) -> dict[str, np.ndarray]:
+        """One update from transitions; returns `METRICS`, (runs,) each.
+
+        Raises:
+            NonFiniteError: one of them, or of their gradients or the parameters they leave, is NaN or infinite.
+        """
+        size = batch.reward.shape[1]
+        noise = torch.from_numpy(self.streams.normal("noise", 2, size, self.action_dim).swapaxes(0, 1))
+        found = self._update(self.learner, batch, noise, self._added).numpy()
+        self._added = self._zeros
+        metrics = dict(zip(METRICS, found, strict=True))
+        if not (np.isfinite(found).all() and np.isfinite(self.learner.log_temperature[0].numpy()).all()):
+            self._refuse_non_finite(metrics | {"log_temperature": self.learner.log_temperature[0].numpy()})
+        return metrics
+
+    def _refuse_non_finite(self, numbers: dict[str, Any]) -> None:
+        wrong = [name for name, found in numbers.items() if not all_finite({name: found})]
+        if wrong:
+            raise NonFiniteError(f"update {self.learner.updates:.0f}: {', '.join(wrong)} is NaN or infinite")
+
+    def state(self) -> dict:
+        """Parameters and optimisers, for a checkpoint.
+
+        Raises:
+            NonFiniteError: one of them is NaN or infinite where no update has felt it yet, and nothing is to go on
+                from it.
+        """
+        learner = self.learner
+        moments = ("actor_moments", "critic_moments", "temperature_moments")
+        layers = ("actor", "critics", "targets", "log_temperature")
+        state = {
+            **{name: to_arrays(getattr(learner, name)) for name in layers},
+            **{name: to_arrays(sum(getattr(learner, name), ())) for name in moments},
+            "updates": learner.updates.numpy(),
+            "imitation": self.imitation.state(),
+        }
+        self._refuse_non_finite(state)
+        return state
+
+    def load_state(self, state: dict) -> None:
+        """Put both back where `state()` found them."""
+        for name, value in self.learner._asdict().items():
+            if name == "updates":
+                value.copy_(torch.from_numpy(state[name]))
+            else:
+                copy_(sum(value, ()) if isinstance(value, Moments) else value, state[name])
+        self.imitation.load_state(state["imitation"])
+
+
+def transitions(arrays: Sequence[np.ndarray]) -> Batch:
+    """A batch of arrays in the order of its fields."""
+    return Batch(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))

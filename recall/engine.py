@@ -1,0 +1,99 @@
+"""How a functional update is executed: compiled or eagerly, in float32 or with bfloat16 products.
+
+All tensors have a leading axis of independent runs, so that one call serves a single run on a core and many on a GPU.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from multiprocessing import parent_process
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Precision = Literal["float32", "bfloat16"]
+"""Of matrix products. Parameters, optimisers and sums are float32 in either."""
+
+ONEDNN = torch.backends.mkldnn.is_available()
+"""Whether torch was built with oneDNN."""
+
+_operators = torch.library.Library("recall", "DEF")
+_operators.define("product(Tensor x, Tensor weight) -> Tensor")
+
+
+def _onednn_product(x: Tensor, weight: Tensor) -> Tensor:
+    """Batched product by oneDNN, which uses the widest vector units of every vendor's processors; MKL does not."""
+    slices = [
+        torch.ops.mkldnn._linear_pointwise(each, factor.t(), None, "none", [], None)
+        for each, factor in zip(x, weight, strict=True)
+    ]
+    return slices[0].unsqueeze(0) if len(slices) == 1 else torch.stack(slices)
+
+
+_operators.impl("product", _onednn_product, "CPU")
+_operators.impl("product", torch.library.fallthrough_kernel, "Autograd")
+
+
+def _product_shape(x: Tensor, weight: Tensor) -> Tensor:
+    return x.new_empty(x.shape[0], x.shape[1], weight.shape[2])
+
+
+torch.library.register_fake("recall::product", _product_shape)
+
+
+class _Product(torch.autograd.Function):
+    """The product with its gradients, which are products too; `columns` is the weight transposed.
+
+    Compiled by torch 2.13, gradients would be lost were the weight itself, an input of the graph, the argument.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, columns: Tensor) -> Tensor:
+        return torch.ops.recall.product(x, columns.mT)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        x, columns = ctx.saved_tensors
+        return torch.ops.recall.product(grad, columns), torch.ops.recall.product(x.mT, grad).mT
+
+
+def product(x: Tensor, weight: Tensor, precision: Precision) -> Tensor:
+    """Matrix product of each run, (runs, batch, in) times (runs, in, out), in float32; on a CPU by oneDNN."""
+    if precision == "bfloat16":
+        return torch.bmm(x.bfloat16(), weight.bfloat16()).float()
+    if x.device.type == "cpu" and ONEDNN:
+        return _Product.apply(x, weight.mT)
+    return torch.bmm(x, weight)
+
+
+@cache
+def engine() -> str:
+    """`compiled`, or `eager` where torch finds no working C++ compiler; says so once."""
+    try:
+        torch.compile(_probe, fullgraph=True)(torch.zeros(8))
+    except (RuntimeError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        if parent_process() is None:  # the processes of a sweep leave the notice to the one that started them
+            sentence = f"no C++ compiler works here, so training runs eagerly and slower ({reason})"
+            print(f"recall: {sentence}", file=sys.stderr)
+        return "eager"
+    return "compiled"
+
+
+def _probe(x: Tensor) -> Tensor:
+    return x.sin() + 1
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as one compiled graph, or as it is where nothing can be compiled.
+
+    Other compiled forms of it, of other settings or shapes, do not count against torch's limit of eight.
+    """
+    if engine() == "eager":
+        return function
+    return torch.compile(function, fullgraph=True, dynamic=False, isolate_recompiles=True)  # type: ignore[call-overload]

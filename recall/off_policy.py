@@ -1,0 +1,103 @@
+"""The off-policy training loop: a step, recall, an update from the replay buffer (Algorithm 2 around SAC)."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from recall.agents.sac import Batch, SACConfig
+from recall.agents.sac_learner import SAC, transitions
+from recall.continuous_recaller import ContinuousRecallConfig, ContinuousRecaller
+from recall.diagnosis import Diagnosis
+from recall.envs.gym_env import GymConfig, GymEnv
+from recall.envs.gym_vector import GymEnvs
+from recall.evaluation import evaluate, evaluation_seeds
+from recall.logbook import Means
+from recall.loop import Training
+from recall.replay import ReplayBuffer
+from recall.runs import Result, RunSpec
+
+EVALUATION_EPISODES = 5
+"""Episodes of the mean action an evaluation."""
+
+
+class OffPolicyTraining(Training):
+    """Soft actor-critics on a Gymnasium environment; an update is an environment step."""
+
+    parts = ("streams", "envs", "agent", "replay", "recaller", "learned", "log")
+
+    def __init__(self, spec: RunSpec) -> None:
+        super().__init__(spec)
+        assert isinstance(spec.env, GymConfig)
+        assert isinstance(spec.agent, SACConfig)
+        self.config = spec.agent
+        seeds = self.streams.integers("env", 0, 2**31)
+        self.envs = GymEnvs(spec.env, seeds)
+        self.eval_env = GymEnv(spec.env)
+        obs_dim, action_dim = self.envs.obs_dim, self.envs.action_dim
+        self.agent = SAC(spec.agent, obs_dim, action_dim, self.streams)
+        capacity = min(spec.agent.buffer_size, spec.total_steps)
+        self.replay = ReplayBuffer(capacity, len(spec.seeds), obs_dim, action_dim)
+        self.recaller = self._recaller()
+        self.diagnosis = None
+        if self.recaller is not None:
+            self.diagnosis = Diagnosis(spec.env, self.replay, self.recaller, self.agent)
+        self.learned = Means()
+
+    def _recaller(self) -> ContinuousRecaller | None:
+        if self.spec.recall is None:
+            return None
+        assert isinstance(self.spec.recall, ContinuousRecallConfig)
+        return ContinuousRecaller(self.spec.recall, self.replay, self.streams)
+
+    def step(self) -> None:
+        """One environment step and, after the random ones, one update."""
+        with self.clock("environment"):
+            self._interact()
+        if self.update >= self.config.random_steps:
+            if self.recaller is not None:
+                with self.clock("recall"):
+                    self.recaller.update(self.agent)
+            with self.clock("learner"):
+                self.learned.add(self.agent.update(self._batch()))
+        self.update += 1
+        if self.evaluation_due:
+            with self.clock("evaluation"):
+                self._evaluate()
+
+    def _interact(self) -> None:
+        """Act once in every environment and remember it."""
+        obs = self.envs.obs
+        action = self._action(obs)
+        next_obs, reward, terminated, _ = self.envs.step(action)
+        self.replay.add(obs, action, reward, next_obs, terminated)
+
+    def _action(self, obs: np.ndarray) -> np.ndarray:
+        if self.update < self.config.random_steps:
+            return 2 * self.streams.uniform("policy", self.envs.action_dim) - 1
+        noise = self.streams.normal("policy", 1, self.envs.action_dim)
+        return self.agent.act(obs[:, None], noise)[:, 0]
+
+    def _batch(self) -> Batch:
+        numbers = self.streams.integers("replay", self.replay.start, self.replay.end, self.config.batch_size)
+        return transitions(self.replay.take(numbers))
+
+    def _evaluate(self) -> None:
+        index = -(-self.update // self.spec.eval_every) - 1
+        seeds = evaluation_seeds(index, EVALUATION_EPISODES)
+        scores = np.array([self._evaluate_run(run, seeds) for run in range(len(self.spec.seeds))])
+        metrics = {"return": scores[:, 0], "episode_length": scores[:, 1], "train_return": self.envs.take_returns()}
+        self.log.add("metrics", self.steps, metrics | self.learned.take())
+        if self.diagnosis is not None:
+            self.log.add("recall", self.steps, self.diagnosis.measure(self.steps))
+
+    def _evaluate_run(self, run: int, seeds: range) -> tuple[float, float]:
+        def act(obs: np.ndarray) -> np.ndarray:
+            action = self.agent.act(obs.astype(np.float32)[None, None], runs=slice(run, run + 1))
+            return self.eval_env.rescale(action[0, 0])
+
+        return evaluate(self.eval_env.env, act, seeds)
+
+    def result(self) -> Result:
+        """What a finished training gives, the actors' layers among it."""
+        layers = {f"actor.{index}": layer.numpy() for index, layer in enumerate(self.agent.learner.actor)}
+        return replace(super().result(), policy=layers)
