@@ -1,0 +1,77 @@
+"""The units in which a backtracking model sees states, changes of state and actions."""
+
+import numpy as np
+import torch
+
+from recall.gaussian_model import Pairs
+from recall.normalization import RunningMoments
+from recall.replay import Transitions
+
+ACTION_LIMIT = 2.0
+"""Largest action before tanh that is learned from or imitated: at the bounds of [-1, 1] it would be infinite."""
+
+RANGE_SLACK = 0.05
+"""Share of its range by which a dimension may leave what was seen before a trace ends."""
+
+
+class Units:
+    """Conversions between the environment's units and the model's, all (runs, n, dims).
+
+    Args:
+        n_runs, obs_dim: sizes.
+        normalise: whether the model sees states and changes of state in standard deviations, or raw.
+        pre_tanh: whether the model sees actions before tanh, or as the environment does.
+    """
+
+    def __init__(self, n_runs: int, obs_dim: int, normalise: bool, pre_tanh: bool) -> None:
+        self.normalise, self.pre_tanh = normalise, pre_tanh
+        self.obs = RunningMoments(n_runs, obs_dim)
+        self.delta = RunningMoments(n_runs, obs_dim)
+
+    def take_note(self, found: Transitions) -> None:
+        """Let the units follow new transitions."""
+        self.obs.update(found.next_obs)
+        self.delta.update(found.obs - found.next_obs)
+
+    def pairs(self, found: Transitions) -> Pairs:
+        """Transitions as the model sees them."""
+        action = np.clip(found.action, -np.tanh(ACTION_LIMIT), np.tanh(ACTION_LIMIT))
+        if self.pre_tanh:
+            action = np.arctanh(action)
+        delta = self._scaled(found.obs - found.next_obs, self.delta)
+        arrays = (self.state(found.next_obs), action, delta)
+        return Pairs(*(torch.from_numpy(np.ascontiguousarray(each, np.float32)) for each in arrays))
+
+    def state(self, obs: np.ndarray) -> np.ndarray:
+        """A state as the model sees it."""
+        return np.ascontiguousarray(self._scaled(obs, self.obs), np.float32)
+
+    def change(self, delta: np.ndarray) -> np.ndarray:
+        """A change of state from the model, in the environment's units."""
+        if not self.normalise:
+            return delta
+        return (delta * self.delta.std[:, None] + self.delta.mean[:, None]).astype(np.float32)
+
+    def before_tanh(self, action: np.ndarray) -> np.ndarray:
+        """An action from the model, before tanh."""
+        if self.pre_tanh:
+            return np.clip(action, -ACTION_LIMIT, ACTION_LIMIT)
+        return np.arctanh(np.clip(action, -np.tanh(ACTION_LIMIT), np.tanh(ACTION_LIMIT))).astype(np.float32)
+
+    def in_range(self, obs: np.ndarray) -> np.ndarray:
+        """Whether states lie where the data has been, (runs, n)."""
+        slack = RANGE_SLACK * (self.obs.high - self.obs.low)
+        low, high = self.obs.low - slack, self.obs.high + slack
+        return np.asarray(((obs >= low[:, None]) & (obs <= high[:, None])).all(2))
+
+    def _scaled(self, values: np.ndarray, moments: RunningMoments) -> np.ndarray:
+        return (values - moments.mean[:, None]) / moments.std[:, None] if self.normalise else values
+
+    def state_dict(self) -> dict:
+        """Moments, for a checkpoint."""
+        return {"obs": self.obs.state(), "delta": self.delta.state()}
+
+    def load_state(self, state: dict) -> None:
+        """Put them back where `state_dict()` found them."""
+        self.obs.load_state(state["obs"])
+        self.delta.load_state(state["delta"])
