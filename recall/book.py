@@ -10,13 +10,17 @@ from pathlib import Path
 from recall.errors import ParameterError, RecallError
 from recall.identity import canonical_json
 from recall.moved import moved_numbers
-from recall.notebooks import execute
-from recall.pages import PAGES, PUBLISHED_BUILD, FourRoomsParameters, missing, runs_folder, store
+from recall.notebooks import check_cell, execute, read
+from recall.page_parameters import PageParameters
+from recall.pages import PAGES, PUBLISHED_BUILD, missing, runs_folder, store
 from recall.parameters import check_parameters
 from recall.runs import RunSpec
 from recall.sweep import steps_of, train_missing
 
-NOTEBOOKS = ("four-rooms", "intro", "scorecard", "trust", "deviations", "rerun", "performance", "glossary", "live")
+NOTEBOOKS = (
+    *("four-rooms", "baselines", "sac", "intro", "scorecard", "trust", "deviations", "rerun"),
+    *("performance", "glossary", "live"),
+)
 """Pages that are executed notebooks, in the order in which they are executed."""
 
 LIVE = "live"
@@ -28,7 +32,7 @@ def source_of(page: str) -> Path:
     return runs_folder().parent / "book" / "notebooks" / f"{page}.md"
 
 
-def parameters_of(page: str) -> type[FourRoomsParameters]:
+def parameters_of(page: str) -> type[PageParameters]:
     """What a page may be executed with."""
     if page not in PAGES:
         raise ParameterError(f"there is no page {page!r} to run; choose from {', '.join(PAGES)}")
@@ -40,9 +44,11 @@ def execute_page(page: str, raw: Mapping[str, str], workers: int | None, output:
 
     Raises:
         ParameterError: unknown page, or a parameter it does not have or cannot take.
+        RecallError: there is no such notebook, or it has other parameters; nothing was trained.
     """
     schema = parameters_of(page)
     values = check_parameters(schema, raw)
+    check_cell(read(source_of(page)), schema)
     specs = schema(**values).specs()
     train(specs, workers, local=True)
     digest = hashlib.sha256(canonical_json(values).encode()).hexdigest()[:8] if values else "published"
@@ -54,13 +60,15 @@ def execute_page(page: str, raw: Mapping[str, str], workers: int | None, output:
 
 def publish_page(page: str, workers: int | None) -> Path:
     """Train the published runs of a page that are missing, and execute it."""
-    train(parameters_of(page)().specs(), workers, local=False)
+    schema = parameters_of(page)
+    check_cell(read(source_of(page)), schema)
+    train(schema().specs(), workers, local=False)
     return execute_published(page)
 
 
 def train(specs: list[RunSpec], workers: int | None, local: bool) -> None:
-    """Say what is missing and train it."""
-    lacking = missing(specs)
+    """Say what is missing and train it; what is published must lie among the published records itself."""
+    lacking = missing(specs) if local else [spec for spec in specs if spec not in store(local)]
     steps = sum(map(steps_of, lacking))
     print(f"{len(specs)} groups of runs: {len(specs) - len(lacking)} stored, {len(lacking)} to train", end="")
     print(f" ({steps / 1e6:.1f} million environment steps)" if lacking else "", flush=True)

@@ -16,7 +16,7 @@ class Run:
     """Train what a page needs and lacks, then execute the page's notebook with your parameters."""
 
     page: tyro.conf.Positional[str]
-    """Name of the page, for example four-rooms."""
+    """Name of the page, for example four-rooms or sac."""
     p: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["-p"], metavar="NAME=VALUE"), tyro.conf.UseAppendAction] = ()
     """A parameter of the page; may be repeated. Leave all out for the published page."""
     workers: int | None = None
@@ -30,8 +30,7 @@ class Run:
         """Train, execute, tell."""
         from recall.book import execute_page, publish_page
 
-        if self.workers is not None and self.workers < 1:
-            raise ParameterError(f"workers is {self.workers}; it must be 1 or more")
+        at_least_one(workers=self.workers)
         if self.publish and (self.p or self.output):
             raise ParameterError("--publish takes neither parameters nor --output; leave them out")
         output = (
@@ -60,6 +59,76 @@ class Records:
 
 
 @dataclass(frozen=True)
+class Resume:
+    """Go on with trainings that were stopped, and store their records among your own runs."""
+
+    run: tyro.conf.Positional[str | None] = None
+    """Key of a training, a part of its name, or its folder in scratch space. Leave it out for a list."""
+    all: bool = False
+    """Go on with every one."""
+    workers: int | None = None
+    """Processes that train, one thread each; None is one a core."""
+
+    def __call__(self) -> None:
+        """List, or train to the end."""
+        from recall.unfinished import chosen, resume, table, unfinished
+
+        at_least_one(workers=self.workers)
+        if self.all and self.run is not None:
+            raise ParameterError("--all goes on with every training; leave its name out, or --all")
+        waiting = unfinished()
+        if self.run is None and not self.all:
+            print(table(waiting))
+            return
+        for folder in resume(waiting if self.run is None else [chosen(self.run, waiting)], self.workers):
+            print(f"record: {folder}")
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Run the stored policy of a record in a fresh environment."""
+
+    run: tyro.conf.Positional[str]
+    """A record's folder, its name, its key, or a part of them that no other has."""
+    episodes: int = 5
+    """Episodes of the mean action."""
+    seed: int | None = None
+    """Seed of the first reset; None begins as the training's last evaluation did."""
+
+    def __call__(self) -> None:
+        """Load, run, compare."""
+        from recall.listing import find_run
+        from recall.policies import evaluate_policy, load_policy, summary
+
+        at_least_one(episodes=self.episodes)
+        policy = load_policy(find_run(self.run))
+        print(summary(policy, evaluate_policy(policy, self.episodes, self.seed)))
+
+
+@dataclass(frozen=True)
+class Video:
+    """Film the stored policy of a record."""
+
+    run: tyro.conf.Positional[str]
+    """A record's folder, its name, its key, or a part of them that no other has."""
+    output: Path | None = None
+    """An .mp4 or .gif file; None names it after the record."""
+    episodes: int = 1
+    """Episodes, one after the other."""
+    steps: int | None = None
+    """Steps after which an episode is cut short; None films it to its end."""
+
+    def __call__(self) -> None:
+        """Load, run, draw."""
+        from recall.listing import find_run
+        from recall.policies import load_policy
+        from recall.rendering import film
+
+        at_least_one(episodes=self.episodes, steps=self.steps)
+        print(f"film: {film(load_policy(find_run(self.run)), self.output, self.episodes, self.steps)}")
+
+
+@dataclass(frozen=True)
 class Tune:
     """Run the tuning grid of the page four-rooms."""
 
@@ -85,6 +154,13 @@ class Book:
         build()
 
 
+def at_least_one(**numbers: int | None) -> None:
+    """Refuse a number below 1."""
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise ParameterError(f"{name} is {value}; it must be 1 or more")
+
+
 def pairs(arguments: tuple[str, ...]) -> dict[str, str]:
     """NAME=VALUE arguments by name."""
     values: dict[str, str] = {}
@@ -101,7 +177,15 @@ def pairs(arguments: tuple[str, ...]) -> dict[str, str]:
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     command = tyro.extras.subcommand_cli_from_dict(
-        {"run": Run, "records": Records, "tune": Tune, "book": Book},
+        {
+            "run": Run,
+            "records": Records,
+            "resume": Resume,
+            "eval": Eval,
+            "video": Video,
+            "tune": Tune,
+            "book": Book,
+        },
         args=arguments,
         prog="recall",
         description="Recall traces: run, list and publish the experiments of the reproduction.",

@@ -11,29 +11,39 @@ from typing import Any
 import pandas as pd
 
 from recall.agents.actor_critic import ActorCriticConfig
+from recall.agents.sac import SACConfig
+from recall.continuous_recaller import ContinuousRecallConfig
 from recall.envs.four_rooms import FourRoomsConfig
+from recall.envs.gym_env import GymConfig
 from recall.experiments import Arena
 from recall.recaller import RecallConfig
 from recall.runs import RunSpec
+from recall.sac_experiments import Budget
 
 PARTS: dict[str, tuple[type, Callable[[RunSpec], object]]] = {
     "environment": (FourRoomsConfig, lambda spec: spec.env),
     "actor-critic": (ActorCriticConfig, lambda spec: spec.agent),
     "recall": (RecallConfig, lambda spec: spec.recall),
-    "run": (Arena, lambda spec: spec),
+    "run": (Arena, lambda spec: isinstance(spec.env, FourRoomsConfig) and spec),
+    "sac environment": (GymConfig, lambda spec: spec.env),
+    "sac": (SACConfig, lambda spec: spec.agent),
+    "sac recall": (ContinuousRecallConfig, lambda spec: spec.recall),
+    "sac run": (Budget, lambda spec: isinstance(spec.env, GymConfig) and spec),
 }
-"""The configurations of a run: the class that documents them, and where a specification has their values."""
+"""The configurations of a run: the class that documents them, and where a specification has their values, if it has."""
 
-NAMES = {"label", "env"}
-"""Fields that name an arena and its environment; the others are settings."""
+NAMES = {"label", "env", "env_id"}
+"""Fields that name an environment; the others are settings."""
 
 MANY = 4
 """With more different values than this, the arms that have them are not listed."""
 
-SOURCE = re.compile(r"\b(?:not stated|the paper has|ours|usual|Sec\.|Eq\.|Algorithm)", re.IGNORECASE)
+SOURCE = re.compile(r"\b(?:not stated|the paper has|ours|usual|Sec\.|Eq\.|Algorithm|Table \d)", re.IGNORECASE)
 """How a line begins to say who chose a value."""
 
-PAPER = re.compile(r"\b(?:The paper has|Sec\.|Eq\.|Algorithm)")
+PAPER = re.compile(r"(?<!\d, )(?<!\d\w, )\b(?:The paper has|Sec\.|Eq\.|Algorithm|Table)")
+"""Places of the paper; those of other works follow their year."""
+
 SILENCE = re.compile(r"\b(?:not stated|ours)\b", re.IGNORECASE)
 
 
@@ -62,10 +72,12 @@ class Setting:
 
 
 def field_lines(cls: type) -> dict[str, str]:
-    """The string below each annotated field of a class, in one line; empty where there is none."""
+    """The string below each annotated field of a class and its bases, in one line; empty where there is none."""
+    lines: dict[str, str] = {}
+    for base in cls.__bases__:
+        lines |= field_lines(base) if base is not object else {}
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
     assert isinstance(tree, ast.ClassDef)
-    lines = {}
     for node, below in zip(tree.body, [*tree.body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             lines[node.target.id] = _string(below)
@@ -86,15 +98,32 @@ def settings(part: str) -> list[Setting]:
 
 
 def deviations(specs: Sequence[RunSpec], part: str) -> pd.DataFrame:
-    """A row a setting of a configuration: name, value used in `specs`, line, whether the paper states it."""
-    rows = [(s.name, value_used(s, specs), s.line, s.stated) for s in settings(part)]
+    """A row a setting of a configuration: name, value used in `specs`, line, whether the paper states it.
+
+    Without a row where no specification has such a configuration.
+    """
+    found = settings(part) if of_part(part, specs) else []
+    rows = [(s.name, value_used(s, specs), s.line, s.stated) for s in found]
     return pd.DataFrame(rows, columns=["setting", "value used", "meaning and source", "in the paper"])
+
+
+def switches(specs: Sequence[RunSpec], part: str) -> pd.DataFrame:
+    """The rows of `deviations` in which the arms differ; none if there is one arm."""
+    table = deviations(specs, part)
+    arms = tuple(f" in {arm}" for arm in unique(spec.arm for spec in specs))
+    return table[table["value used"].map(lambda text: text.endswith(arms)).astype(bool)]
+
+
+def of_part(part: str, specs: Sequence[RunSpec]) -> dict[RunSpec, object]:
+    """The configurations of a kind in `specs`, by the specification that has them."""
+    cls, of_spec = PARTS[part]
+    found = {spec: of_spec(spec) for spec in specs}
+    return {spec: config for spec, config in found.items() if isinstance(config, cls | RunSpec)}
 
 
 def value_used(setting: Setting, specs: Sequence[RunSpec]) -> str:
     """The value in `specs`, or the values with the arms or environments that have them."""
-    of_spec = PARTS[setting.part][1]
-    values = {spec: getattr(config, setting.name) for spec in specs if (config := of_spec(spec)) is not None}
+    values = {spec: getattr(config, setting.name) for spec, config in of_part(setting.part, specs).items()}
     distinct = list(dict.fromkeys(values.values()))
     if len(distinct) == 1:
         return write(distinct[0])

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from recall.deviations import field_lines, write
-from recall.pages import FourRoomsParameters
+from recall.page_parameters import FourRoomsParameters, PageParameters
 from recall.parameters import parameter_names
 from recall.sweep import steps_of
 
 COSTS = {
+    "env_id": "grows with the numbers in observation and action, and in proportion to the environments",
     "side": "grows with the budget, about as side to the power 2.5",
     "seeds": "in proportion",
     "first_seed": "none",
@@ -20,33 +21,45 @@ COSTS = {
     "arms": "in proportion to their number",
     "weight": "none",
     "length": "grows a little: longer traces are imitated",
+    "eval_every": "grows as it falls: each evaluation is five episodes",
+    "random_steps": "falls a little: before them nothing is learned",
+    "temperature": "none",
+    "precision": "grows with float32",
+    "full_observation": "grows: 105 and 348 numbers instead of 27 and 45",
 }
-"""How each parameter of the page four-rooms changes the time that training takes."""
+"""How each parameter of a page changes the time that training takes."""
 
 
-def parameter_table(schema: type[FourRoomsParameters] = FourRoomsParameters) -> pd.DataFrame:
+def parameter_table(schema: type[PageParameters] = FourRoomsParameters) -> pd.DataFrame:
     """A row a parameter of a page: name, meaning and range, default, cost."""
     lines = field_lines(schema)
     rows = [(name, lines[name], write(getattr(schema, name)), COSTS[name]) for name in parameter_names(schema)]
     return pd.DataFrame(rows, columns=["parameter", "meaning and range", "default", "cost"])
 
 
-def cost_table(examples: Sequence[Mapping[str, object]], seconds_a_million_steps: float) -> pd.DataFrame:
+def cost_table(
+    examples: Sequence[Mapping[str, object]],
+    seconds_a_million_steps: float,
+    schema: type[PageParameters] = FourRoomsParameters,
+) -> pd.DataFrame:
     """A row a run: its command, how much is trained, and for how long.
 
     Args:
-        examples: parameters of the page four-rooms, those that differ from the published ones.
+        examples: parameters of the page, those that differ from the published ones.
         seconds_a_million_steps: of one core, as measured where the published runs were trained.
+        schema: the page's parameters.
     """
     rows = []
     for given in examples:
-        specs = FourRoomsParameters(**given).specs()  # type: ignore[arg-type]
+        specs = schema(**given).specs()
         millions = sum(map(steps_of, specs)) / 1e6
         minutes = millions * seconds_a_million_steps / 60
-        rows.append((command(given), f"{millions:.1f} million", f"{minutes:.1f}" if minutes == minutes else "–"))
+        rows.append(
+            (command(given, schema), f"{millions:.1f} million", f"{minutes:.1f}" if minutes == minutes else "–")
+        )
     return pd.DataFrame(rows, columns=["command", "environment steps", "minutes of one core, about"])
 
 
-def command(given: Mapping[str, object]) -> str:
+def command(given: Mapping[str, object], schema: type[PageParameters] = FourRoomsParameters) -> str:
     """What to type for a page with these parameters."""
-    return " ".join(["recall run four-rooms", *(f"-p {name}={write(value)}" for name, value in given.items())])
+    return " ".join([f"recall run {schema.page}", *(f"-p {name}={write(value)}" for name, value in given.items())])

@@ -15,23 +15,25 @@ import nbformat
 import pytest
 from small_runs import small_spec, texts
 
+from recall import book
 from recall.cli import main
 from recall.listing import COLUMNS
-from recall.pages import FourRoomsParameters
+from recall.page_parameters import PageParameters
+from recall.pages import FourRoomsParameters, SacParameters
 from recall.runs import write_record
 from recall.training import train
 
 RECALL = Path(sys.executable).with_name("recall")
 
 
-def parameters_cell() -> str:
-    """A notebook in MyST that reads the page's parameters and echoes one."""
-    defaults = "\n".join(f"{field.name} = {field.default!r}" for field in fields(FourRoomsParameters))
+def parameters_cell(schema: type[PageParameters], echo: str) -> str:
+    """A notebook in MyST that reads the page's parameters and echoes some."""
+    defaults = "\n".join(f"{field.name} = {field.default!r}" for field in fields(schema))
     return (
         "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\n"
         "kernelspec:\n  name: python3\n  display_name: Python 3\n  language: python\n---\n\n"
         f"```{{code-cell}} ipython3\n:tags: [parameters]\n{defaults}\n```\n\n"
-        "```{code-cell} ipython3\nprint(side, arms)\n```\n"
+        f"```{{code-cell}} ipython3\nprint({echo})\n```\n"
     )
 
 
@@ -40,7 +42,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that looks like a checkout to the command, with a scratch space of its own; one is in it."""
     (tmp_path / "papermill_runs").mkdir()
     (tmp_path / "book" / "notebooks").mkdir(parents=True)
-    (tmp_path / "book" / "notebooks" / "four-rooms.md").write_text(parameters_cell())
+    (tmp_path / "book" / "notebooks" / "four-rooms.md").write_text(parameters_cell(FourRoomsParameters, "side, arms"))
+    (tmp_path / "book" / "notebooks" / "sac.md").write_text(parameters_cell(SacParameters, "env_id, arms"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECALL_SCRATCH", str(tmp_path / "scratch"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
@@ -64,14 +67,14 @@ def left_behind(checkout: Path) -> list[str]:
 def test_help_names_every_command() -> None:
     done = recall("--help")
     assert done.returncode == 0
-    assert {"run", "records", "tune", "book"} <= set(re.findall(r"\w+", done.stdout))
+    assert {"run", "records", "resume", "eval", "video", "tune", "book"} <= set(re.findall(r"\w+", done.stdout))
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("arguments", [["run", "--help"], ["records", "--help"]])
-def test_each_command_has_help(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize("command", ["run", "records", "resume", "eval", "video"])
+def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as stop:
-        main(arguments)
+        main([command, "--help"])
     assert stop.value.code == 0
     assert "usage: recall" in capsys.readouterr().out
 
@@ -155,6 +158,35 @@ def test_a_wrong_parameter_is_refused_in_a_sentence(case: str, checkout: Path, c
     assert left_behind(checkout) == []
 
 
+REFUSED_SAC = {
+    "a misspelt environment": (["-p", "env_id=Swimer-v5"], "env_id is 'Swimer-v5', which Gymnasium does not know"),
+    "other actions": (["-p", "env_id=CartPole-v1"], "CartPole-v1 has the actions Discrete(2); only a vector of real"),
+    "nothing to learn": (["-p", "total_steps=5000"], "total_steps is 5000 and random_steps 10000, so nothing would be"),
+    "a parameter of another page": (["-p", "side=13"], "there is no parameter 'side'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_SAC)
+def test_another_page_refuses_what_it_cannot_do(case: str, checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments, sentence = REFUSED_SAC[case]
+    assert main(["run", "sac", *arguments]) == 1
+    assert_one_sentence(capsys.readouterr().err, sentence)
+    assert left_behind(checkout) == []
+
+
+@pytest.mark.parametrize("option", [[], ["--publish"]])
+def test_a_page_whose_notebook_is_missing_trains_nothing(
+    option: list[str], checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = checkout / "book" / "notebooks" / "baselines.md"
+    assert main(["run", "baselines", *option]) == 1
+    assert_one_sentence(capsys.readouterr().err, f"{source} is no notebook; give an existing .md")
+    source.write_text(parameters_cell(SacParameters, "arms"))
+    assert main(["run", "baselines", *option]) == 1
+    assert "they differ in arms, length, weight" in capsys.readouterr().err
+    assert left_behind(checkout) == []
+
+
 @pytest.mark.parametrize("option", [[], ["--publish"]])
 def test_an_unknown_page_is_refused(option: list[str], checkout: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["run", "five-rooms", *option]) == 1
@@ -174,6 +206,7 @@ def test_the_executable_refuses_as_well(checkout: Path) -> None:
 
 RUN = ["run", "four-rooms", "-p", "side=7", "-p", "seeds=2", "-p", "arms=baseline", "-p"]
 SMALL = [*RUN, "total_steps=600000"]
+STATE = r"scratch/[0-9a-f]{12}-[0-9a-f]{12}\.checkpoint/\d{8}\.state"
 
 
 def progress(process: subprocess.Popen) -> Iterator[str]:
@@ -203,8 +236,9 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(checkout: Path) -> Non
     assert process.wait(60) == 130
     assert shown[-1] == "recall: stopped; what was finished is stored, and the same command goes on from there"
     assert not any("Traceback" in line for line in shown)
-    (checkpoint,) = left_behind(checkout)
-    assert re.fullmatch(r"scratch/[0-9a-f]{12}-[0-9a-f]{12}\.checkpoint", checkpoint)
+    states = left_behind(checkout)
+    assert states
+    assert all(re.fullmatch(STATE, name) for name in states)
     deadline = time.monotonic() + 20
     while group_lives(process.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -240,7 +274,7 @@ def test_an_interrupt_while_processes_start_is_clean_too(seconds: float, checkou
     assert process.wait(60) == 130
     assert not any("Traceback" in line for line in shown)
     assert shown[-1].startswith("recall: stopped; ")
-    assert all(name.endswith(".checkpoint") for name in left_behind(checkout))
+    assert all(re.fullmatch(STATE, name) for name in left_behind(checkout))
 
 
 def group_lives(group: int) -> bool:
@@ -250,6 +284,36 @@ def group_lives(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.slow
+def test_a_stranger_runs_another_environment_and_evaluates_it(checkout: Path) -> None:
+    """From parameters to a policy that acts as training saw it."""
+    values = ("env_id=Swimmer-v5", "seeds=2", "total_steps=1400", "random_steps=1200", "eval_every=700", "arms=recall")
+    done = recall("run", "sac", *(option for value in values for option in ("-p", value)))
+    assert done.returncode == 0, done.stderr
+    assert "2 groups of runs: 0 stored, 2 to train (0.0 million environment steps)" in done.stdout
+    output = Path(done.stdout.splitlines()[-1].removeprefix("executed notebook: "))
+    assert "Swimmer-v5 recall" in str(nbformat.read(output, as_version=4).cells[-1].outputs)
+    (row,) = json.loads(recall("records", "--local", "--json").stdout)
+    assert (row["env_id"], row["arm"], row["seeds"], row["steps"]) == ("Swimmer-v5", "recall", 2, 1400)
+    assert row["numerics"]["mujoco"]
+    for folder in (checkout / "papermill_runs" / "local" / "sac").iterdir():
+        evaluated = recall("eval", folder.name)
+        assert "equal to the last row of metrics.csv" in evaluated.stdout, evaluated.stderr
+
+
+def test_what_only_the_local_store_holds_is_not_published(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = small_spec(updates=3)
+    write_record(checkout / "papermill_runs" / "local", spec, train(spec), {})
+    trained: list = []
+    monkeypatch.setattr(book, "train_missing", lambda specs, store, workers: trained.append((specs, store.root.name)))
+    book.train([spec], None, local=True)
+    book.train([spec], None, local=False)
+    assert trained == [([], "local"), ([spec], "records")]
+    assert capsys.readouterr().out.splitlines()[0] == "1 groups of runs: 1 stored, 0 to train"
 
 
 def test_a_parameter_given_twice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,8 +4,9 @@ from dataclasses import fields, replace
 
 import pytest
 
-from recall.deviations import NAMES, PARTS, Setting, deviations, field_lines, settings, value_used, write
+from recall.deviations import NAMES, PARTS, Setting, deviations, field_lines, settings, switches, value_used, write
 from recall.experiments import ARENAS, ARMS, Arm, four_rooms
+from recall.pages import SacParameters
 from recall.runs import RunSpec
 
 SETTINGS = [setting for part in PARTS for setting in settings(part)]
@@ -28,8 +29,17 @@ class Sample:
     five + 1
 
 
-def published() -> list[RunSpec]:
-    return four_rooms()
+class Special(Sample):
+    """One with more fields, and one of the base's changed."""
+
+    six: int = 6
+    """More. Ours."""
+    two: int = 22
+    """Changed. Ours."""
+
+
+def published(part: str) -> list[RunSpec]:
+    return SacParameters().specs() if part.startswith("sac") else four_rooms()
 
 
 def setting(part: str, name: str) -> Setting:
@@ -57,6 +67,10 @@ def test_lines_are_read_from_below_their_fields() -> None:
     }
 
 
+def test_a_base_is_read_too() -> None:
+    assert field_lines(Special) == field_lines(Sample) | {"six": "More. Ours.", "two": "Changed. Ours."}
+
+
 @pytest.mark.parametrize(
     ("line", "source", "stated"),
     [
@@ -65,6 +79,9 @@ def test_lines_are_read_from_below_their_fields() -> None:
         ("States to start from. Algorithm 1 line 6 takes the best one.", True, "yes"),
         ("Traces an update, N of Algorithm 2. Not stated in the paper; ours.", True, "in part"),
         ("Cells along a side. The paper has 11, 15, 19; not stated of what.", True, "in part"),
+        ("Steps of a trace. Table 2: 20 for Hopper.", True, "yes"),
+        ("Step size. Not stated in the paper; Haarnoja et al. 2018b, Table 1.", True, "no"),
+        ("Fixed temperature. Not stated in the paper; Haarnoja et al. 2018, Sec. 5.", True, "no"),
         ("Hours of a day.", False, "yes"),
         ("", False, "yes"),
     ],
@@ -87,10 +104,14 @@ def test_what_a_line_says_of_its_source(line: str, source: bool, stated: str) ->
             "model",
             "true, true-uniform, learned, learned-both, untrained, untrained-network, by arm",
         ),
+        ("sac", "hidden", "256, 256"),
+        ("sac recall", "weight", "0.01 in recall; 1 in as-written"),
+        ("sac recall", "target_fraction", "0.01 in recall; None in as-written"),
+        ("sac run", "total_steps", "100000"),
     ],
 )
 def test_the_value_is_the_one_that_is_used(part: str, name: str, value: str) -> None:
-    assert value_used(setting(part, name), published()) == value
+    assert value_used(setting(part, name), published(part)) == value
 
 
 def test_a_value_that_varies_with_arm_and_environment_is_a_range() -> None:
@@ -100,11 +121,27 @@ def test_a_value_that_varies_with_arm_and_environment_is_a_range() -> None:
 
 
 def test_the_table_has_a_row_a_setting() -> None:
-    table = deviations(published(), "recall")
-    assert list(table["setting"]) == [each.name for each in settings("recall")]
-    assert not (table == "").any(axis=None)
+    for part in PARTS:
+        table = deviations(published(part), part)
+        assert list(table["setting"]) == [each.name for each in settings(part)]
+        assert not (table == "").any(axis=None)
+
+
+def test_a_page_without_a_part_has_no_row_of_it() -> None:
+    assert [part for part in PARTS if deviations(four_rooms(), part).empty] == [p for p in PARTS if p.startswith("sac")]
+    both = [*four_rooms(), *SacParameters().specs()]
+    assert value_used(setting("run", "total_steps"), both) == value_used(setting("run", "total_steps"), four_rooms())
+    assert value_used(setting("sac run", "total_steps"), both) == "100000"
 
 
 @pytest.mark.parametrize(("value", "text"), [(1e-5, "1e-05"), (0.3, "0.3"), (None, "None"), ((64, 32), "64, 32")])
 def test_values_are_written_for_people(value: object, text: str) -> None:
     assert write(value) == text
+
+
+def test_switches_are_the_settings_in_which_the_arms_differ() -> None:
+    specs = SacParameters(env_id="Swimmer-v5,Ant-v5").specs()
+    names = ["joint", "weight", "target_fraction", "normalise", "pre_tanh", "action_std", "stay_in_range"]
+    assert switches(specs, "sac recall")["setting"].tolist() == names
+    assert switches([spec for spec in specs if spec.arm != "as-written"], "sac recall").empty
+    assert switches([spec for spec in specs if spec.arm == "baseline"], "sac recall").empty

@@ -9,7 +9,8 @@ from small_runs import small_spec
 from recall import pages
 from recall.errors import ConfigError, ParameterError, RecordError
 from recall.experiments import ARENAS, ARMS, four_rooms
-from recall.pages import PUBLISHED_BUILD, FourRoomsParameters, default_budget, missing, runs_folder, store
+from recall.page_parameters import default_budget
+from recall.pages import PUBLISHED_BUILD, FourRoomsParameters, missing, runs_folder, store
 from recall.parameters import check_parameters, from_notebook
 from recall.runs import RunSpec, write_record
 from recall.training import train

@@ -9,7 +9,7 @@ import pytest
 from fake_records import curves, write_record
 
 from recall.errors import ConfigError, ParameterError
-from recall.pages import FourRoomsParameters
+from recall.pages import PAGES, FourRoomsParameters, SacParameters
 from recall.parameters import check_parameters, parameter_names
 from recall.rerun import COSTS, command, cost_table, parameter_table
 from recall.sweep import steps_of
@@ -22,7 +22,8 @@ RANGES = {
 }
 """Lowest and highest value of each number, as the page states them, and whether the highest belongs to them."""
 
-PROPORTIONAL = [name for name, cost in COSTS.items() if cost.startswith("in proportion")]
+NAMES = parameter_names(FourRoomsParameters)
+PROPORTIONAL = [name for name in NAMES if COSTS[name].startswith("in proportion")]
 
 
 def given(name: str, value: float) -> dict[str, Any]:
@@ -41,14 +42,19 @@ def shell(text: str) -> list[str]:
     return re.findall(r"recall run four-rooms((?: -p \w+=\S+)+)", text)
 
 
-def test_every_parameter_is_explained_and_has_a_cost() -> None:
-    names = parameter_names(FourRoomsParameters)
-    assert list(TABLE.index) == list(COSTS) == names
-    assert not (TABLE == "").any(axis=None)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_parameter_is_explained_and_has_a_cost(page: str) -> None:
+    table = parameter_table(PAGES[page])
+    assert list(table["parameter"]) == parameter_names(PAGES[page])
+    assert not (table == "").any(axis=None)
+
+
+def test_every_cost_is_of_a_parameter() -> None:
+    assert COSTS.keys() == {name for schema in PAGES.values() for name in parameter_names(schema)}
 
 
 def test_every_number_has_a_range() -> None:
-    numbers = {name for name in COSTS if name not in ("start", "arms")}
+    numbers = {name for name in NAMES if name not in ("start", "arms")}
     assert RANGES.keys() == numbers
 
 
@@ -91,7 +97,7 @@ def test_other_costs_leave_the_steps_as_they_are() -> None:
         "weight": 0.5,
         "length": 5,
     }
-    assert other.keys() == COSTS.keys() - {"side", *PROPORTIONAL}
+    assert other.keys() == set(NAMES) - {"side", *PROPORTIONAL}
     assert {steps(side=13, **{name: value}) for name, value in other.items()} == {steps(side=13)}
 
 
@@ -108,6 +114,14 @@ def test_the_cost_of_a_run_follows_from_its_steps() -> None:
     assert row["minutes of one core, about"] == f"{2 * millions:.1f}"
     (row,) = cost_table([example], np.nan).to_dict("records")
     assert row["minutes of one core, about"] == "–"
+
+
+def test_the_cost_of_another_page_is_that_of_its_runs() -> None:
+    example = {"env_id": "Swimmer-v5", "seeds": 2, "total_steps": 20_000}
+    (row,) = cost_table([example], 3000, SacParameters).to_dict("records")
+    assert row["command"] == "recall run sac -p env_id=Swimmer-v5 -p seeds=2 -p total_steps=20000"
+    assert row["environment steps"] == "0.1 million"  # three arms of two seeds
+    assert row["minutes of one core, about"] == "6.0"
 
 
 @pytest.mark.parametrize("name", ["README.md", "book/notebooks/rerun.md"])

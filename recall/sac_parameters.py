@@ -1,0 +1,122 @@
+"""What the pages baselines and sac may be re-executed with."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from recall.agents.sac import SACConfig
+from recall.continuous_recaller import ContinuousRecallConfig
+from recall.engine import Precision
+from recall.envs.gym_env import REDUCED, GymConfig, make
+from recall.errors import ParameterError
+from recall.page_parameters import MOST, check_ranges, chosen_arms, listed
+from recall.runs import RunSpec
+from recall.sac_experiments import ARMS, BASELINES, PILOT, Budget, sac
+
+MOST_EVALUATIONS = 200
+"""Rows a seed that a record may have."""
+
+
+@dataclass(frozen=True)
+class BaselinesParameters:
+    """What the page baselines may be re-executed with; as they stand, they give the published page."""
+
+    page: ClassVar[str] = "baselines"
+    shows: ClassVar[tuple[str, ...]] = ("baselines",)
+    published: ClassVar[tuple[str, ...]] = BASELINES
+
+    env_id: str | None = None
+    """Gymnasium environments with commas between them; both observation and action must be vectors of real numbers.
+    None: HalfCheetah-v5, Hopper-v5 and Walker2d-v5."""
+    seeds: int = 5
+    """Seeds of every arm, 1 to 200, each a run of its own."""
+    first_seed: int = 0
+    """The first of them, 0 to 2147483648."""
+    total_steps: int = Budget.total_steps
+    """Environment steps of every seed, 100 or more, and more than random_steps."""
+    eval_every: int = Budget.eval_every
+    """Steps between two evaluations, 50 or more; at most 200 evaluations fit a record."""
+    random_steps: int = SACConfig.random_steps
+    """Steps of uniform actions before the first update, 0 or more."""
+    temperature: float | None = None
+    """Fixed temperature above 0, the inverse of the reward scale of the paper's time. None: automatic."""
+    precision: Precision = SACConfig.precision
+    """Of matrix products: bfloat16 or float32."""
+    full_observation: bool = False
+    """Whether Ant-v5 and Humanoid-v5 show all that Gymnasium gives. False: positions and velocities alone."""
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            {"seeds": (1, 200), "first_seed": (0, 2**31), "total_steps": (100, MOST), "eval_every": (50, MOST)},
+        )
+        if self.total_steps <= self.random_steps:
+            raise ParameterError(
+                f"total_steps is {self.total_steps} and random_steps {self.random_steps}, so nothing would be learned; "
+                "make total_steps larger or random_steps smaller"
+            )
+        if not self.eval_every <= self.total_steps <= self.eval_every * MOST_EVALUATIONS:
+            raise ParameterError(
+                f"total_steps is {self.total_steps} and eval_every {self.eval_every}; "
+                f"that must be from 1 to {MOST_EVALUATIONS} evaluations"
+            )
+        self.specs()
+        if self.env_id is not None:
+            for env in self.envs:
+                make(env).close()
+
+    @property
+    def envs(self) -> tuple[GymConfig, ...]:
+        """The environments. Where nothing is left out, the full observation is the only one."""
+        names = self.published if self.env_id is None else listed(self.env_id)
+        return tuple(GymConfig(name, self.full_observation and name in REDUCED) for name in dict.fromkeys(names))
+
+    @property
+    def arms_used(self) -> dict[str, ContinuousRecallConfig | None]:
+        """The arms by name."""
+        return {"baseline": None}
+
+    def specs(self) -> list[RunSpec]:
+        """Every run of the page."""
+        agent = SACConfig(temperature=self.temperature, precision=self.precision, random_steps=self.random_steps)
+        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        return sac(self.envs, self.arms_used, seeds, agent, Budget(self.total_steps, self.eval_every))
+
+
+@dataclass(frozen=True)
+class SacParameters(BaselinesParameters):
+    """What the page sac may be re-executed with; as they stand, they give the published page."""
+
+    page: ClassVar[str] = "sac"
+    shows: ClassVar[tuple[str, ...]] = ("sac", "baselines")
+    published: ClassVar[tuple[str, ...]] = PILOT
+
+    env_id: str | None = None
+    """Gymnasium environments with commas between them; both observation and action must be vectors of real numbers.
+    None: Hopper-v5 and HalfCheetah-v5."""
+    seeds: int = 2
+    """Seeds of every arm, 1 to 200, each a run of its own."""
+    arms: str = "all"
+    """Names of arms with commas between them, or all: baseline, recall, as-written."""
+    weight: float | None = None
+    """Imitation weight of every recall arm, 0 or more. None: each arm's own."""
+    length: int | None = None
+    """Steps of a trace, 1 to 10000. None: 50 for Ant-v5 and Humanoid-v5, else 20."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, {"length": (1, 10_000)})
+        super().__post_init__()
+
+    @property
+    def arms_used(self) -> dict[str, ContinuousRecallConfig | None]:
+        """The arms by name, with the weight of these parameters."""
+        arms = {name: ARMS[name] for name in chosen_arms(self.arms, ARMS)}
+        if self.weight is None:
+            return arms
+        return {name: recall and replace(recall, weight=self.weight) for name, recall in arms.items()}
+
+    def specs(self) -> list[RunSpec]:
+        """Every run of the page."""
+        specs = super().specs()
+        if self.length is None:
+            return specs
+        return [replace(s, recall=s.recall and replace(s.recall, length=self.length)) for s in specs]
