@@ -1,7 +1,7 @@
 """What a notebook calls to show things: figures as SVG, their data as CSV, the facts of the runs behind them."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -33,7 +33,7 @@ class Page:
     records: Sequence[Record]
     """What it shows."""
     parameters: Any = None
-    """The dataclass of its parameters; None for a page that has none of its own."""
+    """Those it was executed with, a `recall.page_parameters.PageParameters`; None for a page that has none."""
 
     @property
     def given(self) -> dict[str, object]:
@@ -52,7 +52,8 @@ class Page:
     def command(self) -> str:
         """What to type to get the page."""
         options = (f"-p {name}={value}" for name, value in self.given.items())
-        return " ".join(["recall run", self.records[0].labels["page"], *options])
+        page = self.parameters.page if self.parameters else self.records[0].labels["page"]
+        return " ".join(["recall run", page, *options])
 
     def show(self, name: str, panels: Sequence[Panel], needs: str = "", origin: str = "") -> None:
         """Show a figure of one or several panels, and below it its data and the facts of the runs.
@@ -93,7 +94,10 @@ class Page:
 
 def facts(records: Sequence[Record]) -> str:
     """Seeds, budget, commits, versions, processor and time of runs, on one line."""
-    seeds = sorted({len(record.settings["seeds"]) for record in records})
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for record in records:
+        counts[record.labels["page"], record.labels["env_label"], record.labels["arm"]] += len(record.settings["seeds"])
+    seeds = sorted(set(counts.values()))
     steps = sorted({record.settings["total_steps"] for record in records})
     made = [record.provenance for record in records]
     commits = _each(each["commit"][:SHOWN] + " with changes" * each["dirty"] for each in made)

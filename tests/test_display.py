@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jupytext
 import pandas as pd
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from recall import display
 from recall.analysis.panels import Panel
 from recall.analysis.records import Record
-from recall.pages import FourRoomsParameters
+from recall.pages import PAGES
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "book" / "notebooks"
 MAX_LINES = 60
@@ -24,16 +24,18 @@ MAX_LINES = 60
 class Parameters:
     """Of a page made up for these tests."""
 
+    page: ClassVar[str] = "four-rooms"
     side: int | None = None
     seeds: int = 20
 
 
-def record(commit: str = "0123456789", dirty: bool = False, steps: int = 60_000) -> Record:
+def record(commit: str = "0123456789", dirty: bool = False, steps: int = 60_000, env: str = "side-11") -> Record:
     """What a record says of itself."""
     provenance = {"commit": commit, "dirty": dirty, "versions": {"torch": "2", "numpy": "3"}, "python": "3.11"}
     provenance |= {"processor": "x86", "wall_clock_s": 30.0}
     settings = {"seeds": [0, 1, 2], "total_steps": steps}
-    return Record(Path(), {"labels": {"page": "four-rooms"}, "settings": settings}, provenance)
+    labels = {"page": "four-rooms", "env_label": env, "arm": "baseline"}
+    return Record(Path(), {"labels": labels, "settings": settings}, provenance)
 
 
 @pytest.fixture
@@ -116,16 +118,22 @@ def test_rows_of_a_table_are_glued(shown: list[Any], glued: dict[str, str]) -> N
 
 
 def test_facts_name_every_commit_and_every_change() -> None:
-    line = display.facts([record(), record("fedcba9876", dirty=True, steps=120_000)])
+    line = display.facts([record(), record("fedcba9876", dirty=True, steps=120_000, env="side-15")])
     assert "commit 0123456 and fedcba9 with changes;" in line
     assert "60k to 120k environment steps" in line
     assert "1.0 core-minutes (2 records)" in line
+    assert "Seeds: 3 an arm" in line
 
 
-def test_the_page_starts_with_the_published_parameters() -> None:
-    cell = papermill.inspect_notebook(jupytext.read(NOTEBOOKS / "four-rooms.md", fmt="md:myst"))
-    assert {name: each["default"].strip("\"'") for name, each in cell.items()} == {
-        field.name: str(field.default) for field in fields(FourRoomsParameters)
+def test_seeds_that_were_trained_one_by_one_are_counted_together() -> None:
+    assert "Seeds: 3 to 6 an arm" in display.facts([record(), record(), record(env="side-15")])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_starts_with_the_published_parameters(page: str) -> None:
+    cell = papermill.inspect_notebook(jupytext.read(NOTEBOOKS / f"{page}.md", fmt="md:myst"))
+    assert {name: each["default"].strip("\"'").replace("_", "") for name, each in cell.items()} == {
+        field.name: str(field.default) for field in fields(PAGES[page])
     }
 
 

@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_control import ARMS, run_eagerly, sac_spec
 from small_runs import small_spec
 
-from recall.analysis.glossary import GLOSSARY, Column, glossary
+from recall.analysis.columns import Column
+from recall.analysis.glossary import GLOSSARY, glossary
 from recall.analysis.records import TABLES, Record, find_records
+from recall.pages import PAGES
 from recall.training import train
 
-COLUMNS = [(table, column) for table in GLOSSARY for column in GLOSSARY[table].columns]
+GRIDS = GLOSSARY["four-rooms"]
+COLUMNS = [(table, column) for table in GRIDS for column in GRIDS[table].columns]
+EVERY_TABLE = [(page, table) for page in GLOSSARY for table in GLOSSARY[page]]
 
 
 @pytest.fixture(scope="module")
@@ -22,18 +27,24 @@ def stored(root: Path) -> list[Record]:
 
 
 @pytest.fixture(scope="module")
-def tables(stored: list[Record]) -> dict[str, pd.DataFrame]:
+def grids(stored: list[Record]) -> list[Record]:
+    """Those of the four rooms."""
+    return [record for record in stored if record.labels["page"] == "four-rooms"]
+
+
+@pytest.fixture(scope="module")
+def tables(grids: list[Record]) -> dict[str, pd.DataFrame]:
     """Every table of all of them; a column that some lack is empty in their rows, so `arm` comes with it."""
-    frames = {name: [r.table(name).assign(arm=r.labels["arm"]) for r in stored if r.has(name)] for name in TABLES}
+    frames = {name: [r.table(name).assign(arm=r.labels["arm"]) for r in grids if r.has(name)] for name in TABLES}
     return {name: pd.concat(parts) for name, parts in frames.items()}
 
 
-def undescribed(headings: Mapping[str, list[str]]) -> Iterator[str]:
+def undescribed(headings: Mapping[str, list[str]], page: str = "four-rooms") -> Iterator[str]:
     """Where the headings of a record's tables are not those of the glossary."""
     for table, found in headings.items():
-        described = [c.name for c in GLOSSARY[table].columns]
+        described = [c.name for c in GLOSSARY[page][table].columns]
         yield from (f"{table}.{name} is not described" for name in found if name not in described)
-        always = [c.name for c in GLOSSARY[table].columns if not c.only]
+        always = [c.name for c in GLOSSARY[page][table].columns if not c.only]
         yield from (f"{table}.{name} is described and missing" for name in always if name not in found)
 
 
@@ -41,13 +52,15 @@ def headings(record: Record) -> dict[str, list[str]]:
     return {name: list(record.table(name)) for name in TABLES if record.has(name)}
 
 
-def test_every_table_is_described() -> None:
-    assert tuple(GLOSSARY) == TABLES
+def test_every_table_of_every_page_is_described() -> None:
+    assert GLOSSARY.keys() == PAGES.keys()
+    assert tuple(GRIDS) == TABLES
+    assert all(set(tables) <= set(TABLES) for tables in GLOSSARY.values())
 
 
 def test_every_stored_column_is_described_and_none_is_missing(stored: list[Record]) -> None:
     assert stored
-    assert [f"{r.path.name}: {what}" for r in stored for what in undescribed(headings(r))] == []
+    assert [f"{r.path.name}: {what}" for r in stored for what in undescribed(headings(r), r.labels["page"])] == []
 
 
 @pytest.mark.parametrize("model", [None, "true", "learned", "learned-both"])
@@ -55,6 +68,28 @@ def test_every_column_that_is_written_now_is_described(model: str | None) -> Non
     result = train(small_spec(model))
     written = {name: list(table) for name, table in result.tables.items()} | {"timing": list(result.timing)}
     assert list(undescribed(written)) == []
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_column_that_soft_actor_critic_writes_is_described(arm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_eagerly(monkeypatch)
+    result = train(sac_spec(arm, eval_every=50))
+    written = {name: list(table) for name, table in result.tables.items()} | {"timing": list(result.timing)}
+    assert list(undescribed(written, "sac")) == []
+    assert empty_though_never_said_to_be(result.tables, "sac") == []
+
+
+def empty_though_never_said_to_be(found: Mapping[str, pd.DataFrame], page: str) -> list[str]:
+    """Columns with empty cells, of which the glossary says nothing."""
+    described = [(table, column) for table in found for column in GLOSSARY[page][table].columns]
+    return [f"{table}.{c.name}" for table, c in described if not c.empty and found[table][c.name].isna().any()]
+
+
+def test_no_stored_column_is_empty_though_never_said_to_be(stored: list[Record]) -> None:
+    others = [record for record in stored if record.labels["page"] != "four-rooms"]
+    for record in others:
+        found = {name: record.table(name) for name in headings(record)}
+        assert empty_though_never_said_to_be(found, record.labels["page"]) == []
 
 
 def test_a_column_without_description_is_found() -> None:
@@ -77,8 +112,8 @@ def test_the_reasons_for_empty_cells_are_so(tables: dict[str, pd.DataFrame]) -> 
     assert (metrics["states_before_reward"].notna() == rewarded).all()
 
 
-def test_recall_is_empty_until_the_first_reward(stored: list[Record]) -> None:
-    for record in (each for each in stored if each.has("recall")):
+def test_recall_is_empty_until_the_first_reward(grids: list[Record]) -> None:
+    for record in (each for each in grids if each.has("recall")):
         before = record.table("metrics")["first_reward_step"].isna()
         expected = before & (record.labels["arm"] != "known-goal")
         for name in ("imitation_loss", "trace_length", "trace_return", "policy_return"):
@@ -86,21 +121,23 @@ def test_recall_is_empty_until_the_first_reward(stored: list[Record]) -> None:
 
 
 def test_phases_and_moments_are_named(tables: dict[str, pd.DataFrame]) -> None:
-    lines = {table: glossary(table).set_index("column")["meaning"] for table in GLOSSARY}
+    lines = {table: glossary(GRIDS[table]).set_index("column")["meaning"] for table in GRIDS}
     for table, name in (("timing", "phase"), ("occupancy", "phase"), ("traces", "snapshot"), ("values", "snapshot")):
         words = {word.lower() for word in re.findall(r"\w+", lines[table][name])}
         assert set(tables[table][name]) <= words
 
 
-def test_the_table_for_readers_has_no_gap() -> None:
-    for table in GLOSSARY:
-        shown = glossary(table)
-        assert list(shown["column"]) == [column.name for column in GLOSSARY[table].columns]
-        assert not (shown == "").any(axis=None)
-        assert shown["meaning"].str.endswith(".").all()
+@pytest.mark.parametrize(("page", "table"), EVERY_TABLE)
+def test_the_table_for_readers_has_no_gap(page: str, table: str) -> None:
+    shown = glossary(GLOSSARY[page][table])
+    assert list(shown["column"]) == [column.name for column in GLOSSARY[page][table].columns]
+    assert not (shown == "").any(axis=None)
+    assert shown["meaning"].str.endswith(".").all()
 
 
 def test_the_page_shows_every_table(root: Path) -> None:
-    page = (root / "book/notebooks/glossary.md").read_text()
-    assert re.findall(r"^## (\w+)\.csv$", page, re.MULTILINE) == list(TABLES)
-    assert re.findall(r'^show\("(\w+)"\)$', page, re.MULTILINE) == list(TABLES)
+    text = (root / "book/notebooks/glossary.md").read_text()
+    shown = re.findall(r'^show\("([\w-]+)", "(\w+)"\)$', text, re.MULTILINE)
+    assert re.findall(r"^### .*: (\w+)\.csv$", text, re.MULTILINE) == [table for _, table in shown]
+    missing = [GLOSSARY[page][table] for page, table in EVERY_TABLE if (page, table) not in shown]
+    assert all(any(each is GLOSSARY[page][table] for page, table in shown) for each in missing)

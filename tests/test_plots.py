@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from figures import ENVIRONMENTS, SIDE, cells, every_figure, metrics, traces, tuning, write_page
+from figures import BLOCKED, ENVIRONMENTS, SIDE, cells, every_figure, metrics, traces, tuning, write_page
 from matplotlib.colors import to_rgb
 
 from recall.analysis import grid_plots, plots
@@ -20,29 +20,13 @@ from recall.analysis.endpoints import steps_to_threshold
 from recall.analysis.interval_plots import improvements, speedups, tuning_grid
 from recall.analysis.panels import Panel, in_words, listed
 from recall.analysis.stats import iqm
-from recall.analysis.style import ARMS, arm_style
+from recall.analysis.style import CONTROL_ARMS, GRID_ARMS, ArmStyle, arm_style
 from recall.analysis.svg import smaller
 from recall.experiments import ARMS as ARMS_OF_THE_PAGE
-from recall.training import SNAPSHOTS
+from recall.on_policy import SNAPSHOTS
+from recall.sac_experiments import ARMS as ARMS_OF_SAC
 
 SVG = "{http://www.w3.org/2000/svg}"
-BLOCKED = """
-import sys, hashlib
-from pathlib import Path
-
-class Block:
-    def find_spec(name, path=None, target=None):
-        if name.split(".")[0] in ("torch", "mujoco", "gymnasium"):
-            raise ImportError(f"{name} is blocked")
-
-sys.meta_path.insert(0, Block)
-sys.path.insert(0, "tests")
-from figures import every_figure
-
-for name, panels in every_figure(Path(sys.argv[1])).items():
-    for panel in panels:
-        print(hashlib.sha256(panel.svg().encode()).hexdigest())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +68,7 @@ def frame(values: dict[str, list[list[float]]], column: str = "success") -> pd.D
 def test_figures_need_only_records_and_are_the_same_bytes(root: Path, store: Path, drawings: list[str]) -> None:
     """Drawn again by another process, with other hashes, without torch, MuJoCo and Gymnasium."""
     environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": str(root)}
-    command = [sys.executable, "-c", BLOCKED, str(store)]
+    command = [sys.executable, "-c", BLOCKED.format(module="figures"), str(store)]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [hashlib.sha256(svg.encode()).hexdigest() for svg in drawings]
@@ -252,9 +236,12 @@ def test_before_the_first_reward_there_is_nothing_to_recall() -> None:
 
 
 def test_every_arm_of_the_page_has_its_look() -> None:
-    assert set(ARMS_OF_THE_PAGE) == set(ARMS)
-    for aspect in ("label", "color", "marker"):
-        assert len({getattr(style, aspect) for style in ARMS.values()}) == len(ARMS)
+    assert set(ARMS_OF_THE_PAGE) == set(GRID_ARMS)
+    assert set(ARMS_OF_SAC) == set(CONTROL_ARMS) - {"stable-baselines3"}
+    for arms in (GRID_ARMS, CONTROL_ARMS):
+        for aspect in ("label", "color", "marker"):
+            assert len({getattr(style, aspect) for style in arms.values()}) == len(arms)
+    assert CONTROL_ARMS["recall"].color == GRID_ARMS["learned"].color
     assert arm_style("learned/policy").label != arm_style("learned/traces").label
 
 
@@ -269,12 +256,13 @@ def deuteranope(rgb: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seen", [grey, deuteranope])
-def test_arms_differ_without_full_colour(seen: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Two arms with the same line style are told apart by what is left of their colours."""
-    for one, style in ARMS.items():
-        for other in list(ARMS)[list(ARMS).index(one) + 1 :]:
-            if style.line == ARMS[other].line:
-                difference = seen(np.array(to_rgb(style.color))) - seen(np.array(to_rgb(ARMS[other].color)))
+@pytest.mark.parametrize("arms", [GRID_ARMS, CONTROL_ARMS], ids=["grid", "control"])
+def test_arms_differ_without_full_colour(seen: Callable[[np.ndarray], np.ndarray], arms: dict[str, ArmStyle]) -> None:
+    """Two arms of a page with the same line style are told apart by what is left of their colours."""
+    for one, style in arms.items():
+        for other in list(arms)[list(arms).index(one) + 1 :]:
+            if style.line == arms[other].line:
+                difference = seen(np.array(to_rgb(style.color))) - seen(np.array(to_rgb(arms[other].color)))
                 assert np.abs(difference).max() > 0.15, (one, other)
 
 

@@ -44,6 +44,23 @@ def test_the_band_is_reproducible_and_holds_the_iqm() -> None:
     assert (narrow[1] < high).all()
 
 
+def test_several_groups_are_resampled_each_by_itself() -> None:
+    far = rng().random((4, 3)), 1000 + rng().random((4, 3))
+    low, high = ours.stratified_iqm_band(far, rng(1))
+    assert (low > 1).all()
+    assert (high < 1000).all()  # resampled as one heap, the middle half would often be all of one group
+    pooled = ours.iqm_band(np.concatenate(far), rng(1))
+    assert (pooled[1] - pooled[0] > high - low).all()
+    alone = rng().random((6, 3))
+    np.testing.assert_array_equal(ours.stratified_iqm_band([alone], rng(1)), ours.iqm_band(alone, rng(1)))
+    assert np.isnan(ours.stratified_iqm_band([alone, alone[:1]], rng(1))).all()
+
+
+def test_the_middle_of_several_groups_agrees_with_rliable() -> None:
+    scores = rng().random((5, 4))  # rliable: runs by tasks
+    assert metrics.aggregate_iqm(scores) == pytest.approx(float(ours.iqm(np.concatenate(list(scores.T)))))
+
+
 def test_the_band_of_one_or_of_equal_seeds() -> None:
     assert np.isnan(ours.iqm_band(np.ones((1, 3)), rng())).all()
     np.testing.assert_array_equal(ours.iqm_band(np.ones((4, 3)), rng()), np.ones((2, 3)))

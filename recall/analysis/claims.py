@@ -27,6 +27,10 @@ JUDGING = ("endpoint", "environments", "treatment", "baseline", "rule")
 """Fields of a claim that decide its verdict, so its hash covers them."""
 
 
+LENDERS = {"sac": "baselines"}
+"""Pages whose baseline was trained for another one, where it may have more seeds and environments."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """One claim of the paper and how it is judged."""
@@ -171,8 +175,15 @@ def judge(claims: Iterable[Claim], records: Iterable[Record]) -> list[Judgement]
     pages: dict[str, list[Record]] = {}
     for record in records:
         pages.setdefault(record.labels["page"], []).append(record)
-    evidence = {page: Evidence(of_page) for page, of_page in pages.items()}
+    evidence = {page: Evidence([*of_page, *_borrowed(page, pages)]) for page, of_page in pages.items()}
     return [_judge_claim(claim, evidence.get(claim.page)) for claim in claims]
+
+
+def _borrowed(page: str, pages: Mapping[str, Sequence[Record]]) -> list[Record]:
+    """Records of the page that lends its baseline, in the environments and with the seeds that a page has itself."""
+    own = {(record.labels["env_label"], *record.settings["seeds"]) for record in pages[page]}
+    lent = pages.get(LENDERS.get(page, ""), ())
+    return [record for record in lent if (record.labels["env_label"], *record.settings["seeds"]) in own]
 
 
 def _judge_claim(claim: Claim, evidence: Evidence | None) -> Judgement:
@@ -192,16 +203,18 @@ def _judge_claim(claim: Claim, evidence: Evidence | None) -> Judgement:
 
 
 def _verdict(claim: Claim, evidence: Evidence) -> Verdict:
-    missing = evidence.missing(claim.environments, (*claim.treatment, *claim.baseline))
-    if missing:
-        return Verdict(claim, "not run", f"no record of {', '.join(missing)}")
-    comparisons = evidence.comparisons(claim.environments, claim.treatment, claim.baseline, claim.endpoint)
+    arms = (*claim.treatment, *claim.baseline)
+    run = [env for env in claim.environments if not evidence.missing([env], arms)]
+    if not run:
+        return Verdict(claim, "not run", f"no record of {', '.join(evidence.missing(claim.environments, arms))}")
+    comparisons = evidence.comparisons(run, claim.treatment, claim.baseline, claim.endpoint)
     parameters = dict(claim.rule)
+    if "sizes" in parameters:
+        parameters["sizes"] = [parameters["sizes"][claim.environments.index(env)] for env in run]
     finding: Finding = RULES[parameters.pop("name")](comparisons, **parameters)
     return Verdict(
         claim,
-        finding.word,
-        finding.reason,
+        *_of_all(claim, run, finding),
         *finding.effect,
         unit=finding.unit,
         seeds=min(c.seeds for c in comparisons),
@@ -209,6 +222,13 @@ def _verdict(claim: Claim, evidence: Evidence) -> Verdict:
         per_environment=finding.table,
         aggregate=finding.aggregate,
     )
+
+
+def _of_all(claim: Claim, run: Sequence[str], finding: Finding) -> tuple[str, str]:
+    """Word and reason of a finding; it decides nothing while environments of the claim are missing."""
+    if len(run) == len(claim.environments):
+        return finding.word, finding.reason
+    return "inconclusive", f"run in {len(run)} of {len(claim.environments)} environments; {finding.reason}"
 
 
 def _budget(steps: Sequence[int]) -> str:

@@ -1,10 +1,12 @@
 """What training costs beside environment steps: gradient steps and seconds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
+from recall.analysis.control_plots import CONTROL, EPISODE_RETURN, axis_limits
 from recall.analysis.panels import Panel
 from recall.analysis.plots import MAIN, SUCCESS, Quantity, curves
 from recall.analysis.records import Record
@@ -19,30 +21,58 @@ CURRENCIES = (
 )
 """What training may be counted in beside environment steps."""
 
+OF_CONTROL = (
+    Quantity("gradient_steps", "gradient steps of policy and model,\nthousands", 1000),
+    Quantity("seconds", "minutes of one core, a seed", 60),
+)
+"""The same where every environment step is followed by an update."""
 
-def costs(records: Iterable[Record]) -> pd.DataFrame:
+
+def costs(records: Iterable[Record], column: str = "success") -> pd.DataFrame:
     """Every evaluation with what was spent until then.
 
+    Args:
+        records: of one page.
+        column: of its metrics, what the spending is for.
+
     Returns:
-        env, arm, seed, step, success, and of the seed: `policy_updates`, `model_gradient_steps`, `gradient_steps`
-        (their sum), and `seconds`, the group's time divided among its seeds and spread evenly over the steps.
+        env, arm, seed, step, that column, and of the seed: `policy_updates`, `model_gradient_steps`, `gradient_steps`
+        (their sum), and `seconds`: the arm's time divided among its seeds, the environment's spread evenly over the
+        steps and the rest over the updates.
     """
-    return pd.concat([_of_record(record) for record in records], ignore_index=True)
+    table = pd.concat([_of_record(record, column) for record in records], ignore_index=True)
+    return table.assign(seconds=table.groupby(["env", "arm", "step"])["seconds"].transform("mean"))
 
 
-def _of_record(record: Record) -> pd.DataFrame:
-    agent, settings = record.settings["agent_config"], record.settings
-    frame = record.table("metrics")[["seed", "step", "success"]]
-    policy = frame["step"] // (agent["n_envs"] * agent["n_steps"])
-    frame = frame.assign(policy_updates=policy, model_gradient_steps=0)
-    if record.has("recall"):
-        model = record.table("recall").set_index(["seed", "step"])["model_gradient_steps"]
-        frame["model_gradient_steps"] = model.reindex(pd.MultiIndex.from_frame(frame[["seed", "step"]])).to_numpy()
-    seconds = record.table("timing").set_index("phase")["seconds"].reindex(LEARNING).sum()
-    share = frame["step"] / frame["step"].max() / len(settings["seeds"])
+def _of_record(record: Record, column: str) -> pd.DataFrame:
+    frame = record.table("metrics")[["seed", "step", column]]
+    policy = policy_updates(frame["step"], record.settings["agent_config"])
+    frame = frame.assign(policy_updates=policy, model_gradient_steps=_model_steps(record, frame))
+    seconds = record.table("timing").set_index("phase")["seconds"].reindex(LEARNING, fill_value=0)
+    by_steps, by_updates = frame["step"] / frame["step"].max(), policy / max(1, policy.max())
+    spent = seconds["environment"] * by_steps + (seconds["recall"] + seconds["learner"]) * by_updates
     labels = {"env": record.labels["env_label"], "arm": record.labels["arm"]}
     gradient_steps = frame["policy_updates"] + frame["model_gradient_steps"]
-    return frame.assign(**labels, gradient_steps=gradient_steps, seconds=seconds * share)
+    return frame.assign(**labels, gradient_steps=gradient_steps, seconds=spent / len(record.settings["seeds"]))
+
+
+def policy_updates(steps: pd.Series, agent: Mapping[str, Any]) -> pd.Series:
+    """Updates of the policy after a number of steps: one a rollout, or off-policy one a step after the random ones."""
+    if "n_steps" in agent:
+        return steps // (agent["n_envs"] * agent["n_steps"])
+    return (steps - agent["random_steps"]).clip(lower=0)
+
+
+def _model_steps(record: Record, frame: pd.DataFrame) -> pd.Series:
+    """Gradient steps of the model: as logged, or off-policy so many at the first update and after each interval."""
+    if not record.has("recall"):
+        return pd.Series(0, frame.index)
+    table = record.table("recall").set_index(["seed", "step"])
+    if "model_gradient_steps" in table:
+        logged = table["model_gradient_steps"].reindex(pd.MultiIndex.from_frame(frame[["seed", "step"]]))
+        return logged.set_axis(frame.index)
+    updates, recall = policy_updates(frame["step"], record.settings["agent_config"]), record.settings["recall"]
+    return -(-updates // recall["interval"]) * recall["model_updates"]
 
 
 def spent(table: pd.DataFrame) -> pd.DataFrame:
@@ -61,6 +91,21 @@ def spent(table: pd.DataFrame) -> pd.DataFrame:
 
 def cost_curves(table: pd.DataFrame, env: str, arms: Sequence[str] = MAIN) -> list[Panel]:
     """Success in one environment over each of `CURRENCIES`; the first panel has the data of all."""
-    shown = table[(table["env"] == env) & table["arm"].isin(arms)]
-    panels = [panel for x in CURRENCIES for panel in curves(shown, SUCCESS, arms, (0, 1.02), x)]
+    return _over_currencies(table[table["env"] == env], SUCCESS, arms, (0, 1.02), CURRENCIES)
+
+
+def control_cost_curves(table: pd.DataFrame, arms: Sequence[str] = CONTROL) -> list[Panel]:
+    """The return in the table's first environment over each of `OF_CONTROL`, from the first update on."""
+    first = table["env"] == table["env"].iloc[0]
+    rows = table[first & table["arm"].isin(arms) & (table["policy_updates"] > 0)]
+    if rows.empty:
+        return []
+    return _over_currencies(rows, EPISODE_RETURN, arms, axis_limits(rows["return"], EPISODE_RETURN), OF_CONTROL)
+
+
+def _over_currencies(
+    table: pd.DataFrame, y: Quantity, arms: Sequence[str], limits: tuple[float, float], currencies: Sequence[Quantity]
+) -> list[Panel]:
+    shown = table[table["arm"].isin(arms)]
+    panels = [panel for x in currencies for panel in curves(shown, y, arms, limits, x)]
     return [replace(panel, data=shown[: 0 if i else None]) for i, panel in enumerate(panels)]

@@ -69,14 +69,22 @@ class Evidence:
             baseline=values.get(baseline, np.empty(0)),
             budget=int(rows["step"].max()),
             is_time=kind.is_time,
-            dose=self._dose(env, treatment),
+            dose=self.dose(env, treatment),
         )
 
-    def _dose(self, env: str, arm: str) -> float | None:
-        """Share of an arm's seeds that ever had a trace to imitate; None for an arm without recall."""
+    def dose(self, env: str, arm: str) -> float | None:
+        """How much an arm imitated; None for an arm without recall.
+
+        The ratio of imitation to policy gradient, mean over training and seeds, where it was measured; else the
+        share of seeds that ever had a trace to imitate.
+        """
         table = self.table("recall")
         rows = table[(table["env"] == env) & (table["arm"] == _whole(arm))]
-        return None if rows.empty else float((rows.groupby("seed")["trace_length"].max() > 0).mean())
+        if rows.empty:
+            return None
+        if "gradient_ratio" in rows:
+            return float(rows.groupby("seed")["gradient_ratio"].mean().fillna(0).mean())
+        return float((rows.groupby("seed")["trace_length"].max() > 0).mean())
 
 
 def _whole(arm: str) -> str:

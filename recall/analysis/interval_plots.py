@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from recall.analysis.panels import Panel, in_words, listed, name_lines, new_figure
 from recall.analysis.plots import MAIN
 from recall.analysis.stats import Interval, probability_of_improvement, restricted_speedup, speedup_slope
-from recall.analysis.style import ARMS, FAINT, PANEL, STYLE, arm_style, environment_name
+from recall.analysis.style import ARMS, FAINT, PANEL, STYLE, ArmStyle, arm_style, environment_name
 
 ROW = 0.25
 """Inches of a row."""
@@ -30,15 +30,24 @@ def draw_intervals(ax: Axes, intervals: Mapping[str, Interval], even: float, lim
     rows = np.arange(len(intervals))[::-1]
     ax.axvline(even, color=FAINT, linewidth=1, zorder=1)
     for y, (arm, interval) in zip(rows, intervals.items(), strict=True):
-        style = arm_style(arm)
-        ends = np.clip([interval.low, interval.high], *limits)
-        ax.plot(ends, [y, y], color=style.color, linewidth=1.6, solid_capstyle="butt")
-        ax.plot(np.clip(interval.estimate, *limits), y, style.marker, color=style.color, markersize=6.5, clip_on=False)
-        for end, mark in zip((interval.low < limits[0], interval.high > limits[1]), "<>", strict=True):
-            if end:
-                ax.plot(limits["<>".index(mark)], y, mark, color=style.color, markersize=5, clip_on=False)
-    ax.set(yticks=rows, yticklabels=[arm_style(arm).label for arm in intervals])
-    ax.set(xlim=limits, ylim=(-0.6, len(intervals) - 0.4))
+        draw_interval(ax, y, interval, arm_style(arm), limits)
+    name_rows(ax, [arm_style(arm).label for arm in intervals], limits)
+
+
+def draw_interval(ax: Axes, y: float, interval: Interval, style: ArmStyle, limits: tuple[float, float]) -> None:
+    """A dot on its interval at a height; an end outside the limits gets an arrow."""
+    ends = np.clip([interval.low, interval.high], *limits)
+    ax.plot(ends, [y, y], color=style.color, linewidth=1.6, solid_capstyle="butt")
+    ax.plot(np.clip(interval.estimate, *limits), y, style.marker, color=style.color, markersize=6.5, clip_on=False)
+    for end, mark in zip((interval.low < limits[0], interval.high > limits[1]), "<>", strict=True):
+        if end:
+            ax.plot(limits["<>".index(mark)], y, mark, color=style.color, markersize=5, clip_on=False)
+
+
+def name_rows(ax: Axes, names: Sequence[str], limits: tuple[float, float]) -> None:
+    """Rows with their names, the first on top, and no more ornament than that."""
+    ax.set(yticks=np.arange(len(names))[::-1], yticklabels=names)
+    ax.set(xlim=limits, ylim=(-0.6, len(names) - 0.4))
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="y", visible=False)

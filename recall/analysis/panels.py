@@ -63,4 +63,15 @@ def in_words(values: Mapping[str, float]) -> str:
     """Named numbers, the largest first: 0.93 (learned model) and 0.81 (baseline)."""
     known = {name: value for name, value in values.items() if np.isfinite(value)}
     ranked = sorted(known.items(), key=lambda item: -item[1])
-    return listed([f"{value:.3g} ({name})" for name, value in ranked]) or "nothing is known"
+    return listed([f"{_short(value)} ({name})" for name, value in ranked]) or "nothing is known"
+
+
+def _short(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def sentence(label: str) -> str:
+    """The label of an axis as the beginning of a sentence."""
+    text = " ".join(label.split())
+    return text[0].upper() + text[1:]

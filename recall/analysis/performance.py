@@ -23,6 +23,13 @@ PHASES = {"environment": "env.", "recall": "recall", "learner": "learner", "eval
 OTHERS = ("ratio_", "runs", "seconds_")
 """How names begin that a benchmark's last line gives to something else than steps per second."""
 
+VARIED = {
+    "runs": "seeds updated together",
+    "observation": "environment",
+    "buffer": "transitions in the buffer",
+}
+"""What the benchmark of scaling varies, and headings for it."""
+
 SHOWN = 7
 """Digits of a commit that are shown."""
 
@@ -66,8 +73,10 @@ class Benchmark:
 
 
 def benchmarks(folder: Path) -> list[Benchmark]:
-    """Every script of a folder that can be run, by name."""
-    return [Benchmark(path) for path in sorted(folder.glob("*.py")) if "__main__" in path.read_text(encoding="utf-8")]
+    """Every script of a folder that measures speed, by name: those that take turns as `windows` has it."""
+    return [
+        Benchmark(path) for path in sorted(folder.glob("*.py")) if "from windows" in path.read_text(encoding="utf-8")
+    ]
 
 
 def ratio(value: float) -> str:
@@ -75,25 +84,46 @@ def ratio(value: float) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
-def rates(name: str, result: dict[str, Any]) -> pd.DataFrame:
-    """Steps per second of each contender of a benchmark, and how many times a peer's, in words.
-
-    A peer is a contender with whom the last line compares.
+def shown(name: str, result: dict[str, Any]) -> pd.DataFrame:
+    """What a benchmark kept, in words, as `cards.grouped` takes it.
 
     Args:
         name: of the benchmark.
         result: what it kept.
-
-    Returns:
-        Indexed as `cards.grouped` takes it.
     """
     line = result["line"]
+    if "bytes" in line:
+        return growth(line)
+    groups = line if all(isinstance(part, dict) for part in line.values()) else {name: line}
+    return pd.concat([rates(group, part) for group, part in groups.items()]).fillna("–")
+
+
+def rates(group: str, line: dict[str, float]) -> pd.DataFrame:
+    """Steps per second of each contender, and how many times a peer's, under the name of a group.
+
+    A peer is a contender with whom the line compares.
+    """
     found = pd.Series({each: value for each, value in line.items() if not each.startswith(OTHERS)}, dtype=float)
     columns = {"steps/s": found.map("{:,.0f}".format)}
     for peer in (each for each in found.index if f"ratio_{each}" in line):
         columns[f"times {peer}"] = (found / found[peer]).map(ratio)
-    places = [(name, each.replace("_", " ")) for each in found.index]
+    places = [(group, each.replace("_", " ")) for each in found.index]
     return pd.DataFrame(columns).set_axis(pd.MultiIndex.from_tuples(places, names=["benchmark", "contender"]))
+
+
+def growth(line: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """Milliseconds of an update by what varies, how many times the first's, and the bytes of a stored transition."""
+    rows = {}
+    for what, heading in VARIED.items():
+        first = next(iter(line[what].values()))
+        for name, value in line[what].items():
+            size = line["bytes"][name] if what == "observation" else None
+            numbers = [f"{value:.3g}", ratio(value / first), "–" if size is None else f"{size:,.0f}"]
+            rows[heading, f"{int(name):,}" if name.isdecimal() else name] = numbers
+    columns = ["ms an update", "times the first", "bytes a transition"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).set_axis(
+        pd.MultiIndex.from_tuples(rows, names=["varied", "size"])
+    )
 
 
 def made(result: dict[str, Any]) -> str:

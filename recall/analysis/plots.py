@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from recall.analysis.panels import Panel, in_words, name_lines, new_figure
+from recall.analysis.panels import Panel, in_words, name_lines, new_figure, sentence
 from recall.analysis.stats import iqm, iqm_band, survival
-from recall.analysis.style import STYLE, ArmStyle, arm_style, environment_name
+from recall.analysis.style import FAINT, STYLE, ArmStyle, arm_style, environment_name
 
 MAIN = ("baseline", "learned", "true", "untrained")
 """Arms of Fig. 2 and Fig. 10."""
@@ -22,8 +22,11 @@ HEIGHT = 2.9
 ROOM = 0.12
 """Share of the seeds that a line of text is high."""
 
-TICKS = tuple(digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5))
+TICKS = tuple(digit * 10.0**power for power in range(-9, 6) for digit in (1, 2, 5))
 """Of a logarithmic axis."""
+
+MANY_TICKS = 9
+"""With more of them, only the powers of ten are shown."""
 
 BAND_SEED = 0
 """Of the resamples behind every band, so that a figure is the same each time."""
@@ -41,6 +44,8 @@ class Quantity:
     """What its values are divided by."""
     is_log: bool = False
     """Whether its axis is logarithmic."""
+    guide: float | None = None
+    """A value worth a line across."""
 
 
 STEPS = Quantity("step", "environment steps, thousands", 1000, is_log=True)
@@ -58,11 +63,13 @@ class Curve:
         wide = frame.pivot(index=x.column, columns="seed", values=y.column) / y.scale
         self.seeds = wide.set_axis(wide.index / x.scale)
         spoken_for = self.seeds[self.seeds.notna().mean(axis=1) >= 0.5]
-        known = [row.dropna().to_numpy()[:, None] for _, row in spoken_for.iterrows()]
-        bands = [iqm_band(values, np.random.default_rng(BAND_SEED)) for values in known]
         self.x = spoken_for.index.to_numpy(float)
-        self.iqm = np.array([iqm(values)[0] for values in known])
-        self.low, self.high = np.reshape(bands, (-1, 2)).T
+        self.iqm, self.low, self.high = np.full((3, len(self.x)), np.nan)
+        for silent, alike in spoken_for.groupby(spoken_for.isna().apply(tuple, axis=1), sort=False):
+            rows = spoken_for.index.get_indexer(alike.index)
+            values = alike.loc[:, np.logical_not(silent)].to_numpy().T
+            self.iqm[rows] = iqm(values)
+            self.low[rows], self.high[rows] = iqm_band(values, np.random.default_rng(BAND_SEED))
 
     def at(self, share: float) -> float:
         """The IQM when this share of the budget is spent; NaN if nothing was known yet."""
@@ -122,17 +129,18 @@ def _curve_panel(
     for order, (arm, curve) in enumerate(drawn.items()):
         draw_curve(ax, arm, curve, order)
     ax.set(title=environment_name(env), xlabel=x.label, ylabel=y.label)
+    if y.guide is not None:
+        ax.axhline(y.guide, color=FAINT, linewidth=1, zorder=1)
     firsts, lasts = zip(*((curve.seeds.index[0], curve.seeds.index[-1]) for curve in drawn.values()), strict=True)
-    scale_axis(ax, "x", x, (min(firsts), max(lasts)))
+    scale_axis(ax, "x", x, (min(firsts), max(lasts)) if x.is_log else (0, 1.02 * max(lasts)))
     scale_axis(ax, "y", y, limits)
     name_lines(figure, ax)
     early, late = (
         in_words({arm_style(arm).label: curve.at(share) for arm, curve in drawn.items()}) for share in (0.1, 1)
     )
-    name = " ".join(y.label.split()).capitalize()
     alt = (
-        f"{name} over {x.label}, {environment_name(env)}, interquartile mean of the seeds: "
-        f"a tenth into the training {early}; at its end {late}."
+        f"{sentence(y.label)} over {' '.join(x.label.split())}, {environment_name(env)}, interquartile mean of the "
+        f"seeds: a tenth into the training {early}; at its end {late}."
     )
     return Panel(figure, alt, data)
 
@@ -145,6 +153,8 @@ def scale_axis(ax: Axes, axis: Literal["x", "y"], quantity: Quantity, limits: tu
         return
     ax.set(**{f"{axis}scale": "log"})
     ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
+    if len(ticks) > MANY_TICKS:
+        ticks = [tick for tick in TICKS[::3] if tick in ticks]
     ax.set(**{f"{axis}ticks": ticks, f"{axis}ticklabels": [f"{tick:g}" for tick in ticks]})
     ax.minorticks_off()
 

@@ -51,7 +51,7 @@ class Comparison:
     is_time: bool
     """Whether the values count steps: less is better."""
     dose: float | None = None
-    """Share of the treatment's seeds that imitated any trace; None where the arm keeps no such table."""
+    """How much the treatment imitated (`Evidence.dose`); None where the arm keeps no table of that."""
 
     @property
     def seeds(self) -> int:
@@ -96,7 +96,7 @@ def superior(comparisons: Sequence[Comparison], *, margin: float, floor: float, 
         comparisons: environments times treatments times baselines.
         margin: an adjusted interval inside plus or minus this share of the baseline is no effect.
         floor: below this level of both arms nothing was learned and nothing is decided.
-        dose: with a smaller share of seeds that imitated anything, a missing effect is no evidence.
+        dose: if the treatment imitated less than this, a missing effect is no evidence.
         paired: whether equal seeds of the two arms belong together.
     """
     levels = holm_levels([difference_p(*c.kept_in, paired) for c in comparisons], ALPHA).tolist()
@@ -184,14 +184,15 @@ def grows(
 
     Args:
         comparisons: one an environment, of one treatment and one baseline.
-        sizes: number of each environment, in their order.
+        sizes: number of each environment, in their order; if all are the same there is no slope.
         margin: a change inside plus or minus this share is no effect.
         floor: as in `superior`; one environment at the floor leaves the slope undecided.
         dose: as in `superior`.
     """
     better = [c.kept_in[::-1] if c.is_time else c.kept_in for c in comparisons]
     unit = f"change of the ratio from size {min(sizes)} to {max(sizes)}"
-    if min(c.seeds for c in comparisons) < 2 or min(arm.mean() for pair in better for arm in pair) <= 0:
+    some = len(set(sizes)) > 1 and min(c.seeds for c in comparisons) > 1
+    if not some or min(arm.mean() for pair in better for arm in pair) <= 0:
         ratios = [Interval(np.nan, -np.inf, np.inf)] * len(comparisons)
         effect = ratios[0]
     else:

@@ -16,8 +16,8 @@ MEANINGS = (
     "the whole interval lies on the side of the claim, in every comparison the claim names",
     "in at least one comparison the whole interval lies on the other side",
     "in every comparison the interval lies inside the shaded zone",
-    "neither; below the word stands why: a wide interval, few seeds, nothing learned in either arm (floor), "
-    "hardly anything imitated (dose), comparisons that disagree",
+    "neither; below the word stands why: a wide interval, few seeds, environments without runs, nothing learned in "
+    "either arm (floor), hardly anything imitated (dose), comparisons that disagree",
     "there are no records yet",
 )
 """When each word is used, in the order of `WORDS`."""

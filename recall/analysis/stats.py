@@ -43,12 +43,26 @@ def iqm_band(
     Returns:
         Lower and upper edge, (steps,) each; NaN for a single seed, of which nothing can be said.
     """
-    values = np.asarray(values, float)
-    if len(values) < 2:
-        return np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan)
+    return stratified_iqm_band([values], rng, confidence, n_resamples)
+
+
+def stratified_iqm_band(
+    groups: Sequence[ArrayLike], rng: np.random.Generator, confidence: float = 0.95, n_resamples: int = 2000
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of the IQM over all seeds of several groups, resampled within each (Agarwal et al. 2021).
+
+    Args:
+        groups: one (seeds, steps) an environment.
+        rng: where the resamples come from.
+        confidence: of the band at each step.
+        n_resamples: number of resamples.
+    """
+    samples = [np.asarray(group, float) for group in groups]
+    if min(map(len, samples)) < 2:
+        return np.full(samples[0].shape[1:], np.nan), np.full(samples[0].shape[1:], np.nan)
     result = stats.bootstrap(
-        (values,), iqm, n_resamples=n_resamples, batch=200, vectorized=True, confidence_level=confidence,
-        method="percentile", rng=rng,
+        samples, lambda *drawn, axis: iqm(np.concatenate(drawn, axis), axis), n_resamples=n_resamples, batch=200,
+        vectorized=True, confidence_level=confidence, method="percentile", rng=rng,
     )  # fmt: skip
     return result.confidence_interval
 

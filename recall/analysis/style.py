@@ -76,7 +76,7 @@ class ArmStyle:
         return {"color": self.color, "marker": self.marker, "label": self.label}
 
 
-ARMS: dict[str, ArmStyle] = {
+GRID_ARMS: dict[str, ArmStyle] = {
     "baseline": ArmStyle("baseline", "#1a5a9e", "-", "o"),
     "baseline-entropy": ArmStyle("untuned baseline", "#6aaede", (0, (5, 2)), "v"),
     "true": ArmStyle("true model", "#1f8a55", (0, (8, 1.5)), "s"),
@@ -90,18 +90,39 @@ ARMS: dict[str, ArmStyle] = {
 """Arms of the four rooms. Blue without recall, orange as in Fig. 2 of the paper with a learned model, green with the
 true one, grey with an untrained one, purple for controls."""
 
+CONTROL_ARMS: dict[str, ArmStyle] = {
+    "baseline": GRID_ARMS["baseline"],
+    "recall": ArmStyle("recall traces", "#ee7d11", "-", "^"),
+    "as-written": ArmStyle("recall traces, as written", "#b8232f", (0, (6, 1.5)), "s"),
+    "stable-baselines3": ArmStyle("stable-baselines3", "#5c5c5c", (0, (3, 1.5)), "D"),
+}
+"""Arms of continuous control: blue without recall, orange with a learned model, red as the paper writes it, grey for
+what others have written."""
 
-PARTS = {"traces": "recalled actions", "policy": "policy's own"}
+ARMS = GRID_ARMS | CONTROL_ARMS
+"""Every arm of the book, in the order in which arms are shown."""
+
+PARTS = {
+    "traces": "recalled actions",
+    "policy": "policy's own",
+    "training": "what it learned from",
+    "held-out": "held out",
+}
 """Parts of an arm that are compared with each other, `arm/part`."""
+
+DARK = ("policy", "training")
+"""Parts that are drawn dark and dashed beside another one in the arm's colour."""
 
 
 def arm_style(arm: str) -> ArmStyle:
-    """The style of an arm; its policy's part is drawn dark and dashed beside the part of its traces."""
+    """The style of an arm or of a part of one."""
     whole, _, part = arm.partition("/")
     style = replace(ARMS[whole], label=f"{ARMS[whole].label}: {PARTS[part]}") if part else ARMS[whole]
-    return replace(style, color=INK, line=(0, (4, 1.5)), marker="d") if part == "policy" else style
+    return replace(style, color=INK, line=(0, (4, 1.5)), marker="d") if part in DARK else style
 
 
 def environment_name(label: str) -> str:
-    """`side-19-hard` for people: side 19, hard."""
+    """`side-19-hard` for people: side 19, hard. An id of Gymnasium is shown as it is."""
+    if not label.startswith("side-"):
+        return label.replace("-full", ", full observation")
     return label.replace("-hard", ", hard").replace("-", " ")

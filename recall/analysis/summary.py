@@ -1,9 +1,14 @@
-"""The results of a page of grids as a small table, and its numbers for the text."""
+"""The results of a page as a small table, its numbers for the text, and whether they are enough to decide."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
+from recall.analysis.claims import Judgement
 from recall.analysis.endpoints import auc, final, steps_to_threshold
+from recall.analysis.panels import listed
+from recall.analysis.rules import MIN_SEEDS
 from recall.analysis.style import ARMS, arm_style, environment_name
 
 
@@ -44,6 +49,20 @@ def medians(table: pd.DataFrame, env: str) -> dict[str, str]:
     """Of a table of `summary`: each arm's median steps to 90 % success in one environment, and `where` that is."""
     steps = {arm: steps_in_words(median) for arm, median in table["median"].loc[env].items()}
     return steps | {"where": environment_name(env)}
+
+
+def pilot(metrics: pd.DataFrame, judgements: Iterable[Judgement]) -> str:
+    """What is missing before the claims about a page can be decided, as a sentence; empty if nothing is."""
+    environments = list(dict.fromkeys(env for each in judgements for env in each.current.claim.environments))
+    seeds = int(metrics.groupby(["env", "arm"])["seed"].nunique().min())
+    run = list(map(environment_name, sorted(set(metrics["env"]))))
+    if seeds >= MIN_SEEDS and set(environments) <= set(metrics["env"]):
+        return ""
+    noun = "seed" if seeds == 1 else "seeds"
+    return (
+        f"This is a **pilot**: {seeds} {noun} an arm in {listed(run)}; a verdict needs {MIN_SEEDS} in "
+        f"{listed(list(map(environment_name, environments)))}. "
+    )
 
 
 def steps_in_words(steps: float) -> str:

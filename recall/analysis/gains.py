@@ -1,0 +1,102 @@
+"""How much better an arm is than another, environment by environment, as shares of the other's return."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from recall.analysis.endpoints import auc, final
+from recall.analysis.panels import listed
+from recall.analysis.stats import Interval, decision_interval, mean_difference
+from recall.analysis.style import arm_style
+
+MEAN = "mean of them"
+"""Stands for all environments, weighted equally."""
+
+SCORES = {"mean return over training": auc, "return at the end": final}
+"""What is compared: area under the evaluation curve, mean of the last ten evaluations."""
+
+GAIN = ["endpoint", "env", "arm", "estimate", "low", "high", "seeds"]
+"""Columns of a table of gains."""
+
+
+class Gain(NamedTuple):
+    """A row of a table of gains."""
+
+    endpoint: str
+    env: str
+    arm: str
+    estimate: float
+    low: float
+    high: float
+    seeds: int
+    """Of the smaller arm."""
+
+
+def gains(metrics: pd.DataFrame, arms: Sequence[str], baseline: str = "baseline") -> pd.DataFrame:
+    """Relative difference of each arm to the baseline and its 95 % interval, by endpoint and environment.
+
+    Args:
+        metrics: tidy table of that name, with returns.
+        arms: those wanted; what the table lacks is left out.
+        baseline: the arm they are held against.
+
+    Returns:
+        Columns `GAIN`. Environments with both arms, then their mean where there are several. With a single seed in an
+        arm there is an estimate without an interval.
+    """
+    rows: list[Gain] = []
+    for endpoint, measure in SCORES.items():
+        scores = measure(metrics, "return").groupby(["env", "arm"])["value"]
+        values = {key: seeds.to_numpy(float) for key, seeds in scores}
+        for arm in arms:
+            pairs = {
+                e: (values[e, arm], values[e, baseline]) for e, a in values if a == arm and (e, baseline) in values
+            }
+            rows += [Gain(endpoint, env, arm, *found, n) for env, found, n in _of_pairs(pairs)]
+    return pd.DataFrame(rows, columns=GAIN)
+
+
+def _of_pairs(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[str, Interval, int]]:
+    """Each environment with its gain and its seeds, then all of them where a mean can be taken."""
+    seeds = {env: min(map(len, pair)) for env, pair in pairs.items()}
+    yield from ((env, relative_gain(*pair), seeds[env]) for env, pair in pairs.items())
+    if len(pairs) > 1 and min(seeds.values()) > 1 and all(base.mean() != 0 for _, base in pairs.values()):
+        yield MEAN, mean_difference(list(pairs.values())), min(seeds.values())
+
+
+def relative_gain(treatment: np.ndarray, baseline: np.ndarray) -> Interval:
+    """`decision_interval`; of a single seed the bare difference, NaN where the baseline is 0."""
+    found = decision_interval(treatment, baseline)
+    if min(len(treatment), len(baseline)) > 1 or baseline.mean() == 0:
+        return found
+    return found._replace(estimate=float((treatment.mean() - baseline.mean()) / abs(baseline.mean())))
+
+
+def in_words(gain: Interval, digits: int = 0) -> str:
+    """`+3 % (−20 to +26)`; an end that is nowhere is left open, what is unknown is a dash."""
+    if not np.isfinite(gain.estimate):
+        return "–"
+    ends = [f"{100 * end:+.{digits}f}" if np.isfinite(end) else "open" for end in (gain.low, gain.high)]
+    interval = "no interval" if ends == ["open", "open"] else " to ".join(ends)
+    return f"{100 * gain.estimate:+.{digits}f} % ({interval})".replace("-", "−")
+
+
+def gains_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of `gains` as text, as `cards.grouped` takes it: rows by environment and arm, a column an endpoint."""
+    cells = {
+        endpoint: {
+            (r.env, arm_style(r.arm).label): in_words(Interval(r.estimate, r.low, r.high)) for r in rows.itertuples()
+        }
+        for endpoint, rows in table.groupby("endpoint", sort=False)
+    }
+    frame = pd.DataFrame(cells, dtype=str)
+    return frame.set_axis(pd.MultiIndex.from_tuples(frame.index, names=["environment", "arm"])) if len(frame) else frame
+
+
+def gains_in_words(table: pd.DataFrame, arm: str) -> str:
+    """Gains of an arm in the first endpoint: `Hopper-v5 +3 % (−20 to +26) and Ant-v5 ...`."""
+    rows = table[(table["arm"] == arm) & (table["endpoint"] == next(iter(SCORES))) & (table["env"] != MEAN)]
+    each = (f"{row.env} {in_words(Interval(row.estimate, row.low, row.high))}" for row in rows.itertuples())
+    return listed(list(each)) or "–"

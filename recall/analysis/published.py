@@ -1,0 +1,70 @@
+"""Scores that others have published (book/published_scores.yml), beside ours."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from recall.analysis.style import arm_style
+from recall.errors import ConfigError
+
+FIELDS = {"source", "algorithm", "version", "about", "where", "scores"}
+"""What is said of each source."""
+
+COLUMNS = ["source", "algorithm", "version", "about", "where", "steps", "task", "mean", "spread"]
+"""Of a table of scores, a row a number."""
+
+
+def load_published(path: Path) -> pd.DataFrame:
+    """Every published score, columns `COLUMNS`; the spread is NaN where none is given."""
+    rows = []
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
+        if set(entry) != FIELDS:
+            raise ConfigError(f"{path.name}: {entry.get('source')} has {sorted(entry)}; it needs {sorted(FIELDS)}")
+        about = [entry[name] for name in COLUMNS[:5]]
+        for steps, tasks in entry["scores"].items():
+            rows += [(*about, steps, task, mean, *(rest or [np.nan])) for task, (mean, *rest) in tasks.items()]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def beside(scores: pd.DataFrame, published: pd.DataFrame, arms: Iterable[str]) -> pd.DataFrame:
+    """Scores of runs made here and, of each source, those at the budget nearest to theirs; for `cards.grouped`.
+
+    Args:
+        scores: of an endpoint: a row a seed with env, arm, value and budget.
+        published: of `load_published`.
+        arms: those shown, in their order; what the table lacks is left out.
+
+    Returns:
+        Rows by environment and source: budget, mean and standard deviation over seeds as text.
+    """
+    cells: dict[tuple[str, str], tuple[str, str]] = {}
+    for env, of_env in scores.groupby("env"):
+        for arm, rows in ((arm, of_env[of_env["arm"] == arm]) for arm in arms):
+            if len(rows):
+                name = f"{arm_style(arm).label}, here, {len(rows)} seed{'s' * (len(rows) > 1)}"
+                score = spread(rows["value"].mean(), rows["value"].std())
+                cells[str(env), name] = in_thousands(rows["budget"].max()), score
+        for row in nearest(published, str(env), of_env["budget"].max()).itertuples():
+            cells[str(env), f"{row.source}, {row.version}"] = in_thousands(row.steps), spread(row.mean, row.spread)
+    index = pd.MultiIndex.from_tuples(list(cells), names=["environment", "source"])
+    return pd.DataFrame(list(cells.values()), index, ["steps", "return"])
+
+
+def nearest(published: pd.DataFrame, env: str, steps: int) -> pd.DataFrame:
+    """Of each source the score of an environment's task at the budget nearest to a number of steps, by ratio."""
+    rows = published[published["task"] == env.partition("-")[0]]
+    distance = np.abs(np.log(rows["steps"] / steps))
+    return rows.loc[distance.groupby(rows["source"], sort=False).idxmin()]
+
+
+def in_thousands(steps: int) -> str:
+    """300000 as 300k, 1000000 as 1M."""
+    return f"{steps / 1e6:g}M" if steps >= 1e6 else f"{steps / 1000:g}k"
+
+
+def spread(mean: float, deviation: float) -> str:
+    """A mean with what follows a plus or minus, where it is known."""
+    return f"{mean:.0f} ± {deviation:.0f}" if np.isfinite(deviation) else f"{mean:.0f}"

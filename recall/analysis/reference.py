@@ -1,0 +1,91 @@
+"""Learning curves of other implementations, measured here; and whether ours learns as well."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from recall.analysis.endpoints import final
+from recall.analysis.gains import in_words, relative_gain
+from recall.analysis.panels import listed
+from recall.analysis.records import LABELS
+from recall.analysis.rules import MIN_SEEDS
+from recall.analysis.stats import Interval
+
+MARGIN = -0.15
+"""Ours is credible where the whole interval of its relative difference lies above this. Set before the runs."""
+
+COLUMNS = [*LABELS, "seed", "step", "return", "episode_length"]
+"""Of a table of curves: those of a record's metrics that others have too."""
+
+COMPARED = ["env", "estimate", "low", "high", "ours", "theirs", "ours_seeds", "theirs_seeds", "steps", "finding"]
+"""Columns of a comparison."""
+
+
+def reference_curves(folder: Path, arm: str, environments: Iterable[str]) -> pd.DataFrame:
+    """Curves written by a script in benchmarks/, as `tidy` gives those of records.
+
+    Args:
+        folder: of files ENVIRONMENT-SEED.csv with columns seed, step, return, length.
+        arm: the name they are shown under.
+        environments: labels of those wanted; one without files adds nothing.
+    """
+    paths = [path for env in environments for path in sorted(folder.glob(f"{env}-*.csv")) if env_of(path) == env]
+    frames = [pd.read_csv(path).assign(page="baselines", env=env_of(path), arm=arm) for path in paths]
+    if not frames:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(frames, ignore_index=True).rename(columns={"length": "episode_length"})[COLUMNS]
+
+
+def env_of(path: Path) -> str:
+    """`HalfCheetah-v5-3.csv` -> `HalfCheetah-v5`."""
+    return path.stem.rpartition("-")[0]
+
+
+def reference_facts(folder: Path, environments: Iterable[str]) -> str:
+    """Budget, versions and processors of the curves, on one line."""
+    paths = [path for env in environments for path in sorted(folder.glob(f"{env}-*.json")) if env_of(path) == env]
+    made = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    versions = dict.fromkeys(", ".join(f"{name} {number}" for name, number in m["versions"].items()) for m in made)
+    steps = dict.fromkeys(f"{m['settings']['total_steps'] / 1000:g}k" for m in made)
+    processors = dict.fromkeys(m["processor"] for m in made)
+    return f"{' and '.join(steps)} steps; {' and '.join(versions)}; on {' and '.join(processors)}" if made else "none"
+
+
+def compare_with_reference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """`(ours - theirs) / |theirs|` in final return, a row an environment that both have been in.
+
+    Where one was trained for longer, its evaluations beyond the other's budget are left out.
+
+    Args:
+        ours: tidy table with env, seed, step and return.
+        theirs: the same of the reference.
+
+    Returns:
+        Columns `COMPARED`: the difference with its 95 % interval, both means, seeds, the steps compared, and the
+        finding: credible, not shown, or few seeds.
+    """
+    rows = []
+    for env in sorted(set(ours["env"]) & set(theirs["env"])):
+        both = [table[table["env"] == env] for table in (ours, theirs)]
+        steps = min(int(table["step"].max()) for table in both)
+        a, b = (final(t[t["step"] <= steps], "return")["value"].to_numpy(float) for t in both)
+        difference = relative_gain(a, b)
+        finding = "credible" if difference.low > MARGIN else "not shown"
+        finding = "few seeds" if min(len(a), len(b)) < MIN_SEEDS else finding
+        rows.append((env, *difference, a.mean(), b.mean(), len(a), len(b), steps, finding))
+    return pd.DataFrame(rows, columns=COMPARED)
+
+
+def comparison_in_words(compared: pd.DataFrame) -> dict[str, str]:
+    """The numbers of a comparison for the text: `differences`, `credible`, `seeds`, `steps` and `margin`."""
+    each = [f"{row.env} {in_words(Interval(row.estimate, row.low, row.high))}" for row in compared.itertuples()]
+    counts = compared["theirs_seeds"]
+    return {
+        "differences": listed(each) or "not known, for no runs of it are stored",
+        "credible": f"{(compared['finding'] == 'credible').sum()} of {len(compared)} environments",
+        "seeds": " to ".join(map(str, dict.fromkeys([counts.min(), counts.max()]))) if each else "no",
+        "steps": f"{compared['steps'].max() / 1000:g}k" if each else "no",
+        "margin": f"{100 * MARGIN:.0f} %".replace("-", "−"),
+    }

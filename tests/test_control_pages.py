@@ -1,0 +1,95 @@
+"""The pages sac and baselines, executed from made-up records of their own specifications."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from control_figures import control_tables, write_reference
+from nbformat import NotebookNode
+
+from recall.notebooks import execute
+from recall.pages import PAGES, PUBLISHED_BUILD, store
+from recall.runs import Result, write_record
+
+pytestmark = pytest.mark.slow
+
+FIGURES = {
+    "sac": 15,
+    "baselines": 2,
+}
+"""How many figures a page has where nothing is missing."""
+
+
+def executed(root: Path, page: str, monkeypatch: pytest.MonkeyPatch, **given: Any) -> NotebookNode:
+    """A page, from records that say of each run what it was asked for."""
+    runs = root / "papermill_runs"
+    (runs / "records").mkdir(parents=True)
+    monkeypatch.chdir(runs)
+    published = store(local=False)
+    for spec in PAGES[page](**given).specs():
+        steps = np.arange(spec.eval_every, spec.total_steps + 1, spec.eval_every)
+        simulator = "Swimmer" not in spec.env_label
+        tables = control_tables(spec.env_label, spec.arm, spec.seeds[0], steps, simulator)
+        timing = tables.pop("timing")
+        write_record(published.root, spec, Result(tables, timing, 1), published.claims[spec.page])
+    source = Path(__file__).parents[1] / "book" / "notebooks" / f"{page}.md"
+    output, env = runs / f"{page}.ipynb", {PUBLISHED_BUILD: "1"}
+    return execute(source, output, given, PAGES[page], progress=False, env=env, cwd=runs)
+
+
+def shown(notebook: NotebookNode, mime: str) -> list[str]:
+    """Every output of a kind."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    return ["".join(output.data[mime]) for output in outputs if mime in output.get("data", {})]
+
+
+def check_figures(root: Path, notebook: NotebookNode) -> int:
+    """Every figure has its data and says what it shows; returns how many there are."""
+    files = re.findall(r"Data: \[[\w-]+\.csv\]\(([^)]+)\)", "\n".join(shown(notebook, "text/markdown")))
+    assert all(len((root / "papermill_runs" / file).read_text().splitlines()) > 1 for file in files)
+    for svg in shown(notebook, "image/svg+xml"):
+        assert re.search(r"<title>[^<]{60,}\.</title>", svg)
+    return len(files)
+
+
+def test_the_pilot_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = executed(tmp_path, "sac", monkeypatch)
+    assert check_figures(tmp_path, notebook) == FIGURES["sac"]
+    answer = shown(notebook, "text/markdown")[0]
+    assert answer.startswith("**Answer.** This is a **pilot**: 2 seeds an arm in HalfCheetah-v5 and Hopper-v5; ")
+    assert answer.count("**inconclusive**") == 3
+    assert "–" not in answer
+
+
+@pytest.mark.parametrize(
+    ("given", "figures"),
+    [
+        ({"env_id": "Swimmer-v5", "seeds": 1, "total_steps": 20_000}, 13),
+        ({"env_id": "Hopper-v5", "total_steps": 10_500, "eval_every": 10_500, "arms": "baseline"}, 4),
+    ],
+    ids=["no simulator", "no recall"],
+)
+def test_a_strangers_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], figures: int
+) -> None:
+    notebook = executed(tmp_path, "sac", monkeypatch, **given)
+    assert check_figures(tmp_path, notebook) == figures
+    lacking = [text for text in shown(notebook, "text/markdown") if text.startswith("*No figure here")]
+    assert len(lacking) == FIGURES["sac"] - figures
+    assert "**not run**" in shown(notebook, "text/markdown")[0]
+
+
+@pytest.mark.parametrize("seeds", [0, 3, 5])
+def test_baselines_say_how_many_runs_they_are_held_against(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: int
+) -> None:
+    if seeds:
+        folder = tmp_path / "papermill_runs" / "reference" / "stable-baselines3-sac"
+        write_reference(folder, ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5"), seeds)
+    notebook = executed(tmp_path, "baselines", monkeypatch)
+    assert check_figures(tmp_path, notebook) == FIGURES["baselines"] - (seeds == 0)
+    text = "\n".join(shown(notebook, "text/markdown"))
+    assert f"Of theirs {seeds or 'no'} seeds an environment are stored." in text
+    assert ("few seeds" in "\n".join(shown(notebook, "image/svg+xml"))) == (seeds == 3)
