@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from statistics import median
@@ -26,6 +27,9 @@ VERSIONS = {"torch": "torch", "numpy": "numpy", "gymnasium": "gymnasium", "stabl
 
 Work = Callable[[], int]
 """Does a little and says how many environment steps that were, over all seeds."""
+
+Measure = Callable[[float], float]
+"""Works for a window of so many seconds and says what it found, such as steps per second."""
 
 
 def options(parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -55,14 +59,19 @@ def one_core() -> None:
 
 
 def rates(contenders: Mapping[str, Work], windows: int, seconds: float) -> dict[str, float]:
-    """Steps per second of each contender, the median over `windows` windows of `seconds`; they take turns.
+    """Steps per second of each contender, the median over `windows` windows of `seconds`; they take turns."""
+    return in_turn({name: partial(rate, work) for name, work in contenders.items()}, windows, seconds)
+
+
+def in_turn(measures: Mapping[str, Measure], windows: int, seconds: float) -> dict[str, float]:
+    """The median over `windows` windows of `seconds` of what each measures; they take turns.
 
     A first window of each warms up and does not count.
     """
-    measured: dict[str, list[float]] = {name: [] for name in contenders}
+    measured: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(windows + 1):
-        for name, work in contenders.items():
-            measured[name].append(rate(work, seconds))
+        for name, measure in measures.items():
+            measured[name].append(measure(seconds))
     return {name: median(found[1:]) for name, found in measured.items()}
 
 
@@ -76,16 +85,21 @@ def rate(work: Work, seconds: float) -> float:
 
 def report(title: str, found: Mapping[str, float], ratios: Mapping[str, float]) -> dict[str, float]:
     """Print a table of steps per second, and last one line of JSON; returns what that line says."""
-    print(f"{title}; {platform.platform()}, torch {torch.__version__}, Python {platform.python_version()}")
-    width = max(map(len, found))
-    for name, steps in found.items():
-        print(f"  {name:{width}}  {steps:12,.0f} steps/s")
-    line = {name: round(number, 3) for name, number in {**found, **ratios}.items()}
+    line = tabulate(title, found, ratios)
     print(json.dumps(line))
     return line
 
 
-def keep(typed: argparse.Namespace, measured: str, line: Mapping[str, float], made: Mapping[str, Any]) -> None:
+def tabulate(title: str, found: Mapping[str, float], ratios: Mapping[str, float]) -> dict[str, float]:
+    """Print a table of steps per second; returns its numbers and the ratios, rounded."""
+    print(f"{title}; {platform.platform()}, torch {torch.__version__}, Python {platform.python_version()}")
+    width = max(map(len, found))
+    for name, steps in found.items():
+        print(f"  {name:{width}}  {steps:12,.0f} steps/s")
+    return {name: round(number, 3) for name, number in {**found, **ratios}.items()}
+
+
+def keep(typed: argparse.Namespace, measured: str, line: Mapping[str, Any], made: Mapping[str, Any]) -> None:
     """Write the result to a file named after the script, if `--save` was typed.
 
     Args:
@@ -97,20 +111,20 @@ def keep(typed: argparse.Namespace, measured: str, line: Mapping[str, float], ma
     if typed.save is None:
         return
     name = Path(sys.argv[0]).stem
-    chosen = ["--env", typed.env] if typed.env else []
+    chosen = ["--env", typed.env] if vars(typed).get("env") else []
     command = " ".join(["python", f"benchmarks/{name}.py", *chosen, *["--quick"] * typed.quick])
     content = {"measured": measured, "command": command, "line": dict(line), "machine": dict(made)}
     write_atomic(typed.save / f"{name}.json", (json.dumps(content, indent=1) + "\n").encode())
 
 
-def machine() -> dict[str, Any]:
+def machine(versions: Mapping[str, str] = VERSIONS) -> dict[str, Any]:
     """Where, when and with what this process measures."""
     installed = packages_distributions()
     return {
         "processor": processor_family(),
         "threads": torch.get_num_threads(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for module, name in VERSIONS.items() if module in installed},
+        "versions": {name: version(name) for module, name in versions.items() if module in installed},
         "commit": git("rev-parse", "HEAD"),
         "dirty": bool(git("status", "--porcelain", "--untracked-files=no", "--", ".")),
     }

@@ -10,18 +10,23 @@ import pytest
 
 LAYERS = [  # from the top; a name stands for a module, or a package with everything in it
     ["cli"],
-    ["book", "listing", "moved"],
+    ["book", "listing", "moved", "unfinished", "rendering"],
     ["notebooks"],
-    ["display", "pages", "tuning", "deviations", "rerun"],
-    ["experiments", "sweep"],
+    ["display", "pages", "policies", "tuning", "deviations", "rerun"],
+    ["page_parameters", "sac_parameters"],
+    ["experiments", "sac_experiments", "specs", "sweep"],
     ["analysis"],
     ["training"],
-    ["runs", "checkpoints", "logbook"],
-    ["recaller"],
-    ["backtracking", "traces", "targets", "imitation"],
+    ["on_policy", "off_policy"],
+    ["diagnosis", "loop"],
+    ["runs", "logbook"],
+    ["recaller", "continuous_recaller", "units"],
+    ["backtracking", "gaussian_model", "traces", "targets"],
     ["agents", "exploration"],
     ["envs"],
-    ["networks", "buffers", "returns", "seeding", "parameters", "identity", "errors"],
+    ["networks", "functional", "engine", "imitation", "evaluation"],
+    ["buffers", "replay", "normalization", "returns", "seeding"],
+    ["checkpoints", "storage", "progress", "parameters", "identity", "errors"],
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 BELOW_ANALYSIS = ("errors", "identity")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from fake_records import curves, write_record
 
-from recall.analysis.performance import benchmarks, made, makespan, rates, seconds, seconds_for_people, totals
+from recall.analysis.performance import benchmarks, made, makespan, seconds, seconds_for_people, shown, totals
 from recall.analysis.records import Record, find_records
 from recall.errors import RecordError
 
@@ -24,8 +24,9 @@ RESULT: dict[str, Any] = {"measured": "steps", "command": "python x.py", "line":
 def folder(tmp_path: Path) -> Path:
     """A folder with two benchmarks, one of which has a result, and a module that is none."""
     for name in ("kept", "missing"):
-        (tmp_path / f"{name}.py").write_text(f'"""About {name}.\n\nMore."""\nif __name__ == "__main__": ...\n')
+        (tmp_path / f"{name}.py").write_text(f'"""About {name}.\n\nMore."""\nfrom windows import keep\n')
     (tmp_path / "windows.py").write_text('"""Shared."""\n')
+    (tmp_path / "another.py").write_text('"""Measures no speed."""\nif __name__ == "__main__": ...\n')
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "kept.json").write_text(json.dumps(RESULT))
     return tmp_path
@@ -57,15 +58,37 @@ def test_a_damaged_result_is_refused(folder: Path) -> None:
 
 
 def test_rates_stand_beside_the_peer() -> None:
-    table = rates("a2c", RESULT).loc["a2c"]
+    table = shown("a2c", RESULT).loc["a2c"]
     assert table["steps/s"].to_dict() == {"recall": "1,234", "recall 20 seeds": "10,000", "peer": "400"}
     assert table["times peer"].to_dict() == {"recall": "3.09", "recall 20 seeds": "25", "peer": "1"}
 
 
 def test_without_a_peer_there_is_no_ratio() -> None:
-    table = rates("four_rooms", RESULT | {"line": {"environment": 2.0, "runs": 36, "seconds_2_cores": 5.0}})
+    table = shown("four_rooms", RESULT | {"line": {"environment": 2.0, "runs": 36, "seconds_2_cores": 5.0}})
     assert list(table) == ["steps/s"]
     assert list(table.index) == [("four_rooms", "environment")]
+
+
+def test_environments_are_compared_each_with_its_own_peers() -> None:
+    """Where a peer was left out, nothing is said."""
+    line = {"A-v5": LINE, "B-v5": {"recall": 10.0, "peer": 5.0, "other": 2.0, "ratio_peer": 2.0, "ratio_other": 5.0}}
+    table = shown("sac", RESULT | {"line": line})
+    assert table.loc["A-v5", "times peer"].to_list() == ["3.09", "25", "1"]
+    assert table.loc["B-v5", "times peer"].to_list() == ["2", "1", "0.4"]
+    assert table.loc["A-v5", "times other"].to_list() == ["–"] * 3
+
+
+def test_growth_is_told_by_what_varies() -> None:
+    sizes = {
+        "runs": {"1": 2.0, "5": 9.0},
+        "observation": {"A-v5": 2.0, "B-v5": 3.0},
+        "buffer": {"1000000": 2.5},
+        "bytes": {"A-v5": 168, "B-v5": 1436},
+    }
+    table = shown("sac_scaling", RESULT | {"line": sizes})
+    assert table.loc[("seeds updated together", "5")].to_list() == ["9", "4.5", "–"]
+    assert table.loc[("environment", "B-v5")].to_list() == ["3", "1.5", "1,436"]
+    assert table.loc[("transitions in the buffer", "1,000,000")].to_list() == ["2.5", "1", "–"]
 
 
 @pytest.mark.parametrize(
