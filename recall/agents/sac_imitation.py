@@ -83,15 +83,18 @@ class Imitation:
         adam_(self.actor, gradient, self.moments, self.steps, self.config.learning_rate)
         self.kl = policy_kl(before, self.actor, pairs.obs)
 
-    def moved(self, gradient: Layers, moments: Moments, updates: Tensor) -> Layers:
-        """The actor after what a gradient adds to an update.
+    def moved(self, gradient: Layers, own: Layers, moments: Moments, updates: Tensor) -> Layers:
+        """The actor after what a gradient adds to its next update, whose own gradient is `own`.
 
         Adam scales it as it scales the sum; what it adds to the following updates by momentum is counted at once.
         """
-        scale = 1 - ADAM_DECAY[1] ** updates
+        decay = ADAM_DECAY[1]
+        squares = zip(moments.second, gradient, own, strict=True)
+        seconds = [decay * second + (1 - decay) * (added + other).square() for second, added, other in squares]
+        scale = 1 - decay ** (updates + 1)
         return tuple(
             layer - self.config.learning_rate * added / ((second / scale).sqrt() + ADAM_EPS)
-            for layer, added, second in zip(self.actor, gradient, moments.second, strict=True)
+            for layer, added, second in zip(self.actor, gradient, seconds, strict=True)
         )
 
     def state(self) -> dict:
