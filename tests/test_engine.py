@@ -94,11 +94,11 @@ def test_a_compiler_is_found_here() -> None:
     assert engine() == "compiled"
 
 
-def test_many_agents_compile_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_agents_compile_in_one_process() -> None:
     """By default torch counts them together, and refuses to go on after eight; here after one."""
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 1)
-    for n in (2, 3):
-        assert compiled(partial(torch.Tensor.mul, other=n))(torch.ones(n)).sum() == n**2
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for n in (2, 3):
+            assert compiled(partial(torch.Tensor.mul, other=n))(torch.ones(n)).sum() == n**2
 
 
 WITHOUT = """
