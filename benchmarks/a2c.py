@@ -13,8 +13,8 @@ from windows import Work, keep, machine, one_core, options, rates, report
 
 from recall.envs.four_rooms import FourRoomsEnv
 from recall.experiments import ARENAS, ARMS, Arena
-from recall.runs import RunSpec
 from recall.on_policy import OnPolicyTraining
+from recall.runs import RunSpec
 
 AGENT = ARMS["baseline"].agent
 ROLLOUT = AGENT.n_envs * AGENT.n_steps

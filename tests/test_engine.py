@@ -101,6 +101,14 @@ def test_many_agents_compile_in_one_process() -> None:
             assert compiled(partial(torch.Tensor.mul, other=n))(torch.ones(n)).sum() == n**2
 
 
+def test_same_inputs_are_held_to_their_shapes() -> None:
+    """What is not looked at before the call is refused in it, not read beyond its end."""
+    doubled = compiled(partial(torch.Tensor.mul, other=2), same_inputs=True)
+    assert doubled(torch.ones(3)).sum() == doubled(torch.full((3,), 1.0)).sum() == 6
+    with pytest.raises(RuntimeError, match="expected size 4==3"):
+        doubled(torch.ones(4))
+
+
 WITHOUT = """
 import numpy as np
 from recall.agents.sac import SACConfig

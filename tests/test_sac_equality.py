@@ -44,7 +44,7 @@ TINY = torch.finfo(torch.float32).tiny
 
 
 def trained(env_id: str) -> OffPolicyTraining:
-    """After a short training, denormal numbers as they come; one action is pushed to its bound, as later in training."""
+    """After a short training, denormal numbers as they come; one action at its bound, as later on."""
     agent = SACConfig(random_steps=RANDOM_STEPS)
     training = OffPolicyTraining(RunSpec("sac", "x", "x", GymConfig(env_id), agent, None, (0,), STEPS, STEPS))
     while training.update < STEPS - 1:

@@ -150,7 +150,7 @@ class SAC:
         self.config, self.streams = config, streams
         self.action_dim = action_dim
         self.learner = init_learner(config, obs_dim, action_dim, streams)
-        self._update = compiled(partial(update_, config=config))
+        self._update = compiled(partial(update_, config=config), same_inputs=True)
         self._value = compiled(partial(state_value, precision=config.precision))
         self.imitation = Imitation(self.learner.actor, config)
         self._actor = [layer.numpy() for layer in self.learner.actor]
@@ -253,4 +253,4 @@ class SAC:
 
 def transitions(arrays: Sequence[np.ndarray]) -> Batch:
     """A batch of arrays in the order of its fields."""
-    return Batch(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
+    return Batch(*(torch.from_numpy(np.ascontiguousarray(array, np.float32)) for array in arrays))
