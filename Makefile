@@ -22,7 +22,7 @@ book: say-book $(STAMP)
 	$(BIN)/python -m recall.cli book
 
 test: say-test $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: say-check $(STAMP)
 	$(BIN)/ruff check .
@@ -31,7 +31,7 @@ check: say-check $(STAMP)
 	$(BIN)/python -m pytest -q --durations=0 tests/test_layers.py
 
 slow: say-slow $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 -m slow
 
 clean:
 	@echo "clean: removes _build/ and the tools' caches; keeps $(VENV) and everything under papermill_runs/"
