@@ -17,7 +17,10 @@ from recall.parameters import check_parameters
 from recall.runs import RunSpec
 from recall.sweep import steps_of, train_missing
 
-NOTEBOOKS = ("four-rooms", "intro", "scorecard", "trust", "deviations", "rerun", "performance", "glossary", "live")
+NOTEBOOKS = (
+    *("four-rooms", "baselines", "sac", "intro", "scorecard", "trust", "deviations", "rerun"),
+    *("performance", "glossary", "live"),
+)
 """Pages that are executed notebooks, in the order in which they are executed."""
 
 LIVE = "live"
