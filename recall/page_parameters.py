@@ -40,6 +40,16 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(text.replace(" ", "").split(","))
 
 
+def numbers(name: str, text: str) -> tuple[float, ...]:
+    """Different numbers with commas between them, the smallest first; `name` is the parameter's."""
+    try:
+        return tuple(sorted({float(each) for each in listed(text)}))
+    except ValueError:
+        raise ParameterError(
+            f"{name} is {text!r}; it must be numbers with commas between them, like 0.01,0.1"
+        ) from None
+
+
 def chosen_arms(arms: str, known: Iterable[str]) -> tuple[str, ...]:
     """The arms that a text names, or all."""
     known = tuple(known)

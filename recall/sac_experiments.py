@@ -32,6 +32,9 @@ ARMS: dict[str, ContinuousRecallConfig | None] = {
 }
 """Lines of the page sac: soft actor-critic alone, with repaired recall traces, and with Algorithm 2 to the letter."""
 
+WEIGHTS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Imitation weights of the page dose; without weight the traces are made and looked at, but not imitated."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -77,3 +80,11 @@ def sac(
         for name, recall in arms.items()
         for seed in seeds
     ]
+
+
+def dose(
+    envs: Iterable[GymConfig], weights: Iterable[float], seeds: Iterable[int], agent: SACConfig, budget: Budget
+) -> list[RunSpec]:
+    """The repaired arm with every weight in every environment with every seed, each a run of its own."""
+    arms = {f"weight-{weight:g}": replace(ContinuousRecallConfig(), weight=weight) for weight in weights}
+    return [replace(spec, page="dose") for spec in sac(envs, arms, seeds, agent, budget)]

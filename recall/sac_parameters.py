@@ -8,9 +8,9 @@ from recall.continuous_recaller import ContinuousRecallConfig
 from recall.engine import Precision
 from recall.envs.gym_env import REDUCED, GymConfig, make
 from recall.errors import ParameterError
-from recall.page_parameters import MOST, check_ranges, chosen_arms, listed
+from recall.page_parameters import MOST, check_ranges, chosen_arms, listed, numbers
 from recall.runs import RunSpec
-from recall.sac_experiments import ARMS, BASELINES, PILOT, Budget, sac
+from recall.sac_experiments import ARMS, BASELINES, PILOT, WEIGHTS, Budget, dose, sac
 
 MOST_EVALUATIONS = 200
 """Rows a seed that a record may have."""
@@ -77,9 +77,14 @@ class BaselinesParameters:
 
     def specs(self) -> list[RunSpec]:
         """Every run of the page."""
+        return sac(self.envs, self.arms_used, *self._how)
+
+    @property
+    def _how(self) -> tuple[range, SACConfig, Budget]:
+        """Seeds, agent and budget of every arm."""
         agent = SACConfig(temperature=self.temperature, precision=self.precision, random_steps=self.random_steps)
         seeds = range(self.first_seed, self.first_seed + self.seeds)
-        return sac(self.envs, self.arms_used, seeds, agent, Budget(self.total_steps, self.eval_every))
+        return seeds, agent, Budget(self.total_steps, self.eval_every)
 
 
 @dataclass(frozen=True)
@@ -120,3 +125,22 @@ class SacParameters(BaselinesParameters):
         if self.length is None:
             return specs
         return [replace(s, recall=s.recall and replace(s.recall, length=self.length)) for s in specs]
+
+
+@dataclass(frozen=True)
+class DoseParameters(BaselinesParameters):
+    """What the page dose may be re-executed with; as they stand, they give the published page."""
+
+    page: ClassVar[str] = "dose"
+    shows: ClassVar[tuple[str, ...]] = ("dose",)
+    published: ClassVar[tuple[str, ...]] = PILOT
+
+    env_id: str | None = None
+    """Gymnasium environments with commas between them; both observation and action must be vectors of real numbers.
+    None: Hopper-v5 and HalfCheetah-v5."""
+    weights: str = ",".join(f"{weight:g}" for weight in WEIGHTS)
+    """Imitation weights with commas between them, 0 or more each."""
+
+    def specs(self) -> list[RunSpec]:
+        """Every run of the page."""
+        return dose(self.envs, numbers("weights", self.weights), *self._how)

@@ -42,9 +42,9 @@ RANDOM_STEPS = 10_000
 
 def learning(env: str, arm: str, seed: int, steps: np.ndarray) -> np.ndarray:
     """Returns of a seed, which falls below zero before it learns."""
-    rng = np.random.default_rng([seed, list(WORTH).index(arm)])
+    rng = np.random.default_rng([seed, *arm.encode()])
     progress = np.clip(steps / 100_000 - 0.1, 0, None)
-    top = HEIGHTS.get(env, 100.0) * WORTH[arm] * (1 + 0.12 * rng.standard_normal())
+    top = HEIGHTS.get(env, 100.0) * WORTH.get(arm, 1.0) * (1 + 0.12 * rng.standard_normal())
     dip = 0.03 * top * np.exp(-(((steps - 20_000) / 5000) ** 2))
     return top * (1 - np.exp(-2 * progress)) - dip + 0.02 * top * rng.standard_normal(len(steps)) * (progress > 0)
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 FIGURES = {
     "sac": 15,
     "baselines": 2,
+    "dose": 4,
 }
 """How many figures a page has where nothing is missing."""
 
@@ -93,3 +94,10 @@ def test_baselines_say_how_many_runs_they_are_held_against(
     text = "\n".join(shown(notebook, "text/markdown"))
     assert f"Of theirs {seeds or 'no'} seeds an environment are stored." in text
     assert ("few seeds" in "\n".join(shown(notebook, "image/svg+xml"))) == (seeds == 3)
+
+
+def test_the_dose_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = executed(tmp_path, "dose", monkeypatch)
+    assert check_figures(tmp_path, notebook) == FIGURES["dose"]
+    answer = shown(notebook, "text/markdown")[0]
+    assert answer.startswith("**Answer.** Imitation is felt from weight 0 on in HalfCheetah-v5 and ")

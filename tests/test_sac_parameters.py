@@ -9,7 +9,7 @@ from recall.continuous_recaller import ContinuousRecallConfig
 from recall.envs.gym_env import GymConfig
 from recall.errors import ConfigError, ParameterError
 from recall.page_parameters import PageParameters
-from recall.pages import PAGES, BaselinesParameters, SacParameters, store
+from recall.pages import PAGES, BaselinesParameters, DoseParameters, SacParameters, store
 from recall.parameters import check_parameters
 from recall.runs import RunSpec
 from recall.sac_experiments import ARMS, trace_length
@@ -134,6 +134,20 @@ def test_parameters_out_of_range_are_refused(
 def test_what_only_recall_has_is_checked_too(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises((ParameterError, ConfigError), match=sentence):
         SacParameters(**wrong)
+
+
+def test_the_dose_has_a_run_for_each_weight_and_one_without() -> None:
+    specs = DoseParameters(env_id="Hopper-v5", weights="0.1, 0,0.1", seeds=2).specs()
+    assert [(spec.page, spec.arm, spec.seeds) for spec in specs] == [
+        ("dose", arm, (seed,)) for arm in ("weight-0", "weight-0.1") for seed in (0, 1)
+    ]
+    assert [spec.recall.weight for spec in specs if isinstance(spec.recall, ContinuousRecallConfig)] == [0, 0, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("weights", ["a", "0.1,", "-1", "inf"])
+def test_weights_that_are_none_are_refused(weights: str) -> None:
+    with pytest.raises((ParameterError, ConfigError), match="weight"):
+        DoseParameters(weights=weights)
 
 
 def test_text_becomes_typed_parameters() -> None:

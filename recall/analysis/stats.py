@@ -247,6 +247,15 @@ def geometric_speedup(treatment: ArrayLike, baseline: ArrayLike, horizon: float,
     return _exp(_t_interval(m.difference, m.standard_error, m.dof, confidence))
 
 
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Mean over seeds with Student's interval; the whole line for a single seed."""
+    values = _seeds(values)
+    if len(values) < 2:
+        return Interval(float(values.mean()), -np.inf, np.inf)
+    error = values.std(ddof=1) / len(values) ** 0.5
+    return Interval(*(float(end) for end in _t_interval(values.mean(), error, np.array(len(values) - 1), confidence)))
+
+
 def _t_interval(estimate: np.ndarray, se: np.ndarray, dof: np.ndarray, confidence: float) -> tuple[np.ndarray, ...]:
     half = stats.t.ppf((1 + confidence) / 2, dof) * se
     return estimate, estimate - half, estimate + half

@@ -102,6 +102,9 @@ what others have written."""
 ARMS = GRID_ARMS | CONTROL_ARMS
 """Every arm of the book, in the order in which arms are shown."""
 
+NUMBERED = ("weight", "length")
+"""Settings that tell arms apart by their value: `weight-0.03`."""
+
 PARTS = {
     "traces": "recalled actions",
     "policy": "policy's own",
@@ -115,9 +118,11 @@ DARK = ("policy", "training")
 
 
 def arm_style(arm: str) -> ArmStyle:
-    """The style of an arm or of a part of one."""
+    """The style of an arm, of one among a number's values, or of a part of one."""
     whole, _, part = arm.partition("/")
-    style = replace(ARMS[whole], label=f"{ARMS[whole].label}: {PARTS[part]}") if part else ARMS[whole]
+    setting, _, value = whole.rpartition("-")
+    style = replace(ARMS["recall"], label=f"{setting} {value}") if setting in NUMBERED else ARMS[whole]
+    style = replace(style, label=f"{style.label}: {PARTS[part]}") if part else style
     return replace(style, color=INK, line=(0, (4, 1.5)), marker="d") if part in DARK else style
 
 

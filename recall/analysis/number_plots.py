@@ -1,0 +1,139 @@
+"""A score against the number that tells the arms apart, such as the weight of imitation; a panel an environment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+
+from recall.analysis.control_plots import RATIO, axis_limits
+from recall.analysis.gains import MEAN, SCORES, in_words
+from recall.analysis.panels import Panel, listed, new_figure, sentence
+from recall.analysis.plots import HEIGHT, Quantity, scale_axis
+from recall.analysis.stats import Interval, mean_interval
+from recall.analysis.style import STYLE, arm_style, environment_name
+
+JITTER = 0.16
+"""Width over which the seeds of an arm are spread."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """What tells the arms apart: `weight-0.03` has the weight 0.03."""
+
+    name: str
+    """Before the dash in the name of an arm."""
+    label: str
+    """Its name for people, with the unit."""
+    without: float | None = None
+    """The value that does nothing; its arm is drawn as a band across."""
+
+    def of(self, arm: str) -> float:
+        """The value of an arm, NaN where it has none."""
+        name, _, value = arm.rpartition("-")
+        return float(value) if name == self.name else np.nan
+
+
+RETURN = Quantity("value", "mean return over training")
+FINAL_RETURN = Quantity("value", "return at the end")
+WEIGHT = Number("weight", "imitation weight", without=0.0)
+
+
+def at_each(frame: pd.DataFrame, number: Number) -> list[str]:
+    """Arms of a tidy table that have the number, the one without effect left out, the smallest value first."""
+    values = {arm: number.of(arm) for arm in frame["arm"].unique()}
+    return sorted(
+        (arm for arm, value in values.items() if value != number.without and np.isfinite(value)), key=values.__getitem__
+    )
+
+
+def over_training_mean(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean over a seed's evaluations that have a value: env, arm, seed, value."""
+    if column not in frame:
+        return pd.DataFrame(columns=["env", "arm", "seed", "value"])
+    return frame.groupby(["env", "arm", "seed"])[column].mean().rename("value").reset_index()
+
+
+def doses_in_words(recall: pd.DataFrame, differences: pd.DataFrame) -> dict[str, str]:
+    """`felt`: from which weight on imitation pulls with 1 % of the policy's own gradient; `best`: the best weight."""
+    ratio = over_training_mean(recall, RATIO.column)
+    ratio = ratio.assign(number=ratio["arm"].map(WEIGHT.of)).groupby(["env", "number"])["value"].mean()
+    felt = [_first_felt(str(env), of_env.droplevel("env")) for env, of_env in ratio.groupby("env")]
+    rows = differences[(differences["endpoint"] == next(iter(SCORES))) & (differences["env"] != MEAN)]
+    best = [
+        f"{row.env} {WEIGHT.of(row.arm):g}, {in_words(Interval(row.estimate, row.low, row.high))}"
+        for row in (of_env.loc[of_env["estimate"].idxmax()] for _, of_env in rows.groupby("env"))
+    ]
+    return {"felt": f"Imitation is felt {listed(felt)}." if felt else "–", "best": "; ".join(best) or "–"}
+
+
+def _first_felt(env: str, ratio: pd.Series) -> str:
+    above = ratio.index[ratio >= RATIO.guide]
+    return f"from weight {above[0]:g} on in {env}" if len(above) else f"at no weight in {env}"
+
+
+@rc_context(STYLE)
+def against(scores: pd.DataFrame, number: Number, y: Quantity) -> list[Panel]:
+    """Every seed as a dot, the mean of an arm with its 95 % interval; values stand side by side, evenly.
+
+    Args:
+        scores: a row a seed: env, arm, seed, value. Arms without the number, and values that are NaN, are left out.
+        number: what tells the arms apart.
+        y: what `value` is; on a logarithmic axis the mean is the geometric one.
+    """
+    scores = scores.assign(number=scores["arm"].map(number.of)).dropna(subset=["number", "value"])
+    if y.is_log:
+        scores = scores[scores["value"] > 0]
+    return [_panel(str(env), rows, number, y) for env, rows in scores.groupby("env")]
+
+
+def _panel(env: str, rows: pd.DataFrame, number: Number, y: Quantity) -> Panel:
+    figure = new_figure(HEIGHT)
+    ax = figure.subplots()
+    found = {float(value): _mean(of_arm["value"], y.is_log) for value, of_arm in rows.groupby("number")}
+    places = {value: place for place, value in enumerate(found)}
+    if y.guide is not None:
+        ax.axhline(y.guide, color="#666666", linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
+    if number.without in found:
+        _draw_band(ax, found[number.without])
+    for value, of_arm in rows.groupby("number"):
+        arm = "baseline" if value == number.without else f"{number.name}-{value:g}"
+        _draw_arm(ax, places[value], of_arm.sort_values("seed")["value"], found[value], arm)
+    ax.set(title=environment_name(env), xlabel=number.label, ylabel=y.label, xlim=(-0.5, len(found) - 0.5))
+    ax.set_xticks(list(places.values()), [f"{value:g}" for value in places])
+    ax.grid(axis="x", visible=False)
+    scale_axis(ax, "y", y, axis_limits(rows["value"], y))
+    words = listed([f"{_interval_in_words(interval)} at {value:g}" for value, interval in found.items()])
+    what = f"{sentence(y.label)} by {number.label}, {environment_name(env)}"
+    alt = f"{what}, mean of the seeds with 95 % interval: {words}."
+    return Panel(figure, alt, rows[["env", "arm", "seed", "number", "value"]])
+
+
+def _mean(values: pd.Series, is_log: bool) -> Interval:
+    """Mean and interval; of the logarithms where the axis is logarithmic."""
+    found = mean_interval(np.log(values) if is_log else values)
+    return Interval(*(float(np.exp(end)) for end in found)) if is_log else found
+
+
+def _draw_band(ax: Axes, interval: Interval) -> None:
+    style = arm_style("baseline")
+    ax.axhline(interval.estimate, color=style.color, linewidth=1, zorder=1)
+    if np.isfinite([interval.low, interval.high]).all():
+        ax.axhspan(interval.low, interval.high, color=style.color, alpha=0.13, linewidth=0, zorder=0)
+
+
+def _draw_arm(ax: Axes, place: int, values: Sequence[float], interval: Interval, arm: str) -> None:
+    style = arm_style(arm)
+    spread = place + np.linspace(-JITTER, JITTER, len(values)) if len(values) > 1 else [place]
+    ax.plot(spread, values, "o", color=style.color, alpha=0.35, markersize=3.5, zorder=2)
+    if np.isfinite([interval.low, interval.high]).all():
+        ax.plot([place, place], [interval.low, interval.high], color=style.color, linewidth=1.6, zorder=3)
+    ax.plot(place, interval.estimate, style.marker, color=style.color, markersize=7, zorder=4)
+
+
+def _interval_in_words(interval: Interval) -> str:
+    if not np.isfinite([interval.low, interval.high]).all():
+        return f"{interval.estimate:.3g}"
+    return f"{interval.estimate:.3g} ({interval.low:.3g} to {interval.high:.3g})"
