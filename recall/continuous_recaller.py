@@ -56,6 +56,8 @@ class ContinuousRecallConfig:
     paper; ours."""
     pre_tanh: bool = True
     """Let the model see actions before tanh; False: as the environment does. Not stated in the paper; ours."""
+    predict_change: bool = True
+    """Let the model predict how the state before differs from the state after (Sec. 2.2); False: the state itself."""
     action_std: float = 0.5
     """Standard deviation of the traced actions around the predicted ones. Sec. 9 fixes the variance, at 1 as we
     read it; 0.5 is ours."""
@@ -138,7 +140,7 @@ class ContinuousRecaller:
         self.config, self.replay, self.streams = config, replay, streams
         n_runs, obs_dim = len(streams.seeds), replay.widths[0]
         self.model = GaussianModel(obs_dim, replay.widths[1], config.model_learning_rate, streams)
-        self.units = Units(n_runs, obs_dim, config.normalise, config.pre_tanh)
+        self.units = Units(n_runs, obs_dim, config.normalise, config.pre_tanh, config.predict_change)
         self.known = 0
         self.traces: ContinuousTraces | None = None
         self.held_out: list[np.ndarray] = []
@@ -167,6 +169,7 @@ class ContinuousRecaller:
         self.metrics = {
             "action_nll": losses[0],
             "state_nll": losses[1],
+            "state_unit": self.units.nats,
             "target_value": values[:, 0],
             "trace_length": self.traces.valid.sum((1, 2)) / self.config.n_traces,
         }
@@ -225,8 +228,8 @@ class ContinuousRecaller:
         next_obs, alive = targets, np.ones((runs, n_traces), bool)
         for _ in range(self.config.length):
             noise = self.streams.normal("traces", n_traces, width)
-            action, delta = self.model.step_back(self.units.state(next_obs), self.config.action_std, noise)
-            obs = next_obs + self.units.change(delta)
+            action, predicted = self.model.step_back(self.units.state(next_obs), self.config.action_std, noise)
+            obs = self.units.before(predicted, next_obs)
             alive = alive & (self.units.in_range(obs) if self.config.stay_in_range else True)
             steps.append((obs, self.units.before_tanh(action), next_obs, alive))
             next_obs = np.where(alive[..., None], obs, next_obs)

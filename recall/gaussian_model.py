@@ -1,7 +1,7 @@
 """A backtracking model of continuous states and actions: q(a | s') and q(s | a, s') as Gaussians (Sec. 3.1, Eq. 3-5).
 
-Two perceptrons a run, as in Sec. 9: tanh for the action predictor, ReLU for the state predictor, which predicts how the
-state before differs from the state after, with a variance of its own for each dimension.
+Two perceptrons a run, as in Sec. 9: tanh for the action predictor, ReLU for the state predictor, which predicts the
+state before, or how it differs from the state after (Sec. 2.2), with a variance of its own for each dimension.
 """
 
 from typing import NamedTuple
@@ -28,8 +28,8 @@ class Pairs(NamedTuple):
 
     next_obs: Tensor
     action: Tensor
-    delta: Tensor
-    """obs - next_obs."""
+    before: Tensor
+    """obs - next_obs, or obs where that is what the state predictor gives."""
 
 
 class Networks(NamedTuple):
@@ -44,8 +44,8 @@ def predict_action(networks: Networks, next_obs: Tensor) -> Tensor:
     return mlp(networks.actions, next_obs, torch.tanh)
 
 
-def predict_delta(networks: Networks, next_obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and log standard deviation of q(s - s' | a, s')."""
+def predict_before(networks: Networks, next_obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and log standard deviation of q(s - s' | a, s'), or of q(s | a, s')."""
     mean, log_std = mlp(networks.states, torch.cat([next_obs, action], 2)).chunk(2, 2)
     return mean, log_std.clamp(*LOG_STD_RANGE)
 
@@ -54,7 +54,7 @@ def log_likelihood(networks: Networks, pairs: Pairs) -> tuple[Tensor, Tensor]:
     """Mean log q(a | s') with unit variance, and mean log q(s | a, s'), the two terms of Eq. 5, (runs,) each."""
     mean = predict_action(networks, pairs.next_obs)
     actions = gaussian_log_prob(pairs.action, mean, torch.zeros_like(mean))
-    states = gaussian_log_prob(pairs.delta, *predict_delta(networks, pairs.next_obs, pairs.action))
+    states = gaussian_log_prob(pairs.before, *predict_before(networks, pairs.next_obs, pairs.action))
     return actions.mean(1), states.mean(1)
 
 
@@ -105,7 +105,7 @@ class GaussianModel:
         return actions.numpy(), states.numpy()
 
     def step_back(self, next_obs: np.ndarray, action_std: float, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sample an action that leads to next_obs, then the change of state, in the model's units.
+        """Sample an action that leads to next_obs, then what leads there, in the model's units.
 
         Args:
             next_obs: (runs, n, obs_dim).
@@ -113,14 +113,14 @@ class GaussianModel:
             noise: standard normal, (runs, n, action_dim + obs_dim).
 
         Returns:
-            action (runs, n, action_dim) and obs - next_obs (runs, n, obs_dim).
+            action (runs, n, action_dim) and what `Pairs.before` holds, (runs, n, obs_dim).
         """
         state, drawn = torch.from_numpy(next_obs), torch.from_numpy(noise)
         with torch.no_grad():
             mean = predict_action(self.networks, state)
             action = mean + action_std * drawn[..., : mean.shape[2]]
-            delta, log_std = predict_delta(self.networks, state, action)
-            return action.numpy(), (delta + log_std.exp() * drawn[..., mean.shape[2] :]).numpy()
+            before, log_std = predict_before(self.networks, state, action)
+            return action.numpy(), (before + log_std.exp() * drawn[..., mean.shape[2] :]).numpy()
 
     def state(self) -> dict:
         """Parameters and optimisers, for a checkpoint."""

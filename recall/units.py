@@ -21,10 +21,11 @@ class Units:
         n_runs, obs_dim: sizes.
         normalise: whether the model sees states and changes of state in standard deviations, or raw.
         pre_tanh: whether the model sees actions before tanh, or as the environment does.
+        predict_change: whether the model predicts changes of state, or states.
     """
 
-    def __init__(self, n_runs: int, obs_dim: int, normalise: bool, pre_tanh: bool) -> None:
-        self.normalise, self.pre_tanh = normalise, pre_tanh
+    def __init__(self, n_runs: int, obs_dim: int, normalise: bool, pre_tanh: bool, predict_change: bool = True) -> None:
+        self.normalise, self.pre_tanh, self.predict_change = normalise, pre_tanh, predict_change
         self.obs = RunningMoments(n_runs, obs_dim)
         self.delta = RunningMoments(n_runs, obs_dim)
 
@@ -38,19 +39,30 @@ class Units:
         action = np.clip(found.action, -np.tanh(ACTION_LIMIT), np.tanh(ACTION_LIMIT))
         if self.pre_tanh:
             action = np.arctanh(action)
-        delta = self._scaled(found.obs - found.next_obs, self.delta)
-        arrays = (self.state(found.next_obs), action, delta)
+        before = found.obs - found.next_obs if self.predict_change else found.obs
+        arrays = (self.state(found.next_obs), action, self._scaled(before, self._predicted))
         return Pairs(*(torch.from_numpy(np.ascontiguousarray(each, np.float32)) for each in arrays))
 
     def state(self, obs: np.ndarray) -> np.ndarray:
         """A state as the model sees it."""
         return np.ascontiguousarray(self._scaled(obs, self.obs), np.float32)
 
-    def change(self, delta: np.ndarray) -> np.ndarray:
-        """A change of state from the model, in the environment's units."""
-        if not self.normalise:
-            return delta
-        return (delta * self.delta.std[:, None] + self.delta.mean[:, None]).astype(np.float32)
+    def before(self, predicted: np.ndarray, next_obs: np.ndarray) -> np.ndarray:
+        """The state before next_obs by what the model predicts, in the environment's units."""
+        if self.normalise:
+            moments = self._predicted
+            predicted = (predicted * moments.std[:, None] + moments.mean[:, None]).astype(np.float32)
+        return next_obs + predicted if self.predict_change else predicted
+
+    @property
+    def nats(self) -> np.ndarray:
+        """What to add to a state predictor's negative log-likelihood for nats in the environment's units, (runs,)."""
+        std = self._predicted.std
+        return np.log(std).sum(1) if self.normalise else np.zeros(len(std))
+
+    @property
+    def _predicted(self) -> RunningMoments:
+        return self.delta if self.predict_change else self.obs
 
     def before_tanh(self, action: np.ndarray) -> np.ndarray:
         """An action from the model, before tanh."""

@@ -75,6 +75,7 @@ def control_recall(arm: str, seed: int, steps: np.ndarray, simulator: bool = Tru
     reached = known if simulator else known * np.nan
     columns = {
         "action_nll": (6 - late) * known * bad,
+        "state_unit": -2.0 * known,
         "state_nll": (3 - 20 * late) * known,
         "held_out_action_nll": (6.2 - late) * known * bad,
         "held_out_state_nll": (4 - 18 * late) * known,

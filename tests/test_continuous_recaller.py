@@ -15,7 +15,7 @@ from recall.checkpoints import Checkpoint
 from recall.continuous_recaller import HELD_OUT, ContinuousRecallConfig, ContinuousRecaller, ContinuousTraces
 from recall.errors import ConfigError
 from recall.replay import ReplayBuffer
-from recall.units import ACTION_LIMIT, RANGE_SLACK, Units
+from recall.units import ACTION_LIMIT
 
 
 @pytest.fixture(autouse=True)
@@ -39,57 +39,6 @@ def ranked_by_hand(replay: ReplayBuffer, run: int) -> list[tuple[float, int]]:
         state = found.next_obs[run, place]
         rows.append((float(found.reward[run, place] if ends else -(state**2).sum()), number))
     return sorted(rows, key=lambda row: (-row[0], row[1]))
-
-
-# Units
-
-
-@pytest.mark.parametrize("normalise", [True, False])
-@pytest.mark.parametrize("pre_tanh", [True, False])
-def test_units_there_and_back(normalise: bool, pre_tanh: bool) -> None:
-    replay, units = filled(), Units(2, 2, normalise, pre_tanh)
-    found = replay.take(np.arange(200)[None].repeat(2, 0))
-    units.take_note(found)
-    pairs = units.pairs(found)
-    assert units.change(pairs.delta.numpy()) == pytest.approx(found.obs - found.next_obs, abs=1e-6)
-    action = np.clip(found.action, -np.tanh(ACTION_LIMIT), np.tanh(ACTION_LIMIT))
-    assert np.tanh(units.before_tanh(pairs.action.numpy())) == pytest.approx(action, abs=1e-6)
-    assert np.array_equal(pairs.next_obs.numpy(), units.state(found.next_obs))
-    state = units.obs.mean[:, None] + units.obs.std[:, None] * pairs.next_obs.numpy()
-    assert (state if normalise else pairs.next_obs.numpy()) == pytest.approx(found.next_obs, abs=1e-6)
-    if normalise:
-        for each in (pairs.next_obs, pairs.delta):
-            assert each.mean(1).numpy() == pytest.approx(np.zeros((2, 2)), abs=1e-5)
-            assert each.std(1, correction=0).numpy() == pytest.approx(np.ones((2, 2)), abs=1e-5)
-    assert pairs.action.numpy() == pytest.approx(np.arctanh(action) if pre_tanh else action, abs=1e-6)
-
-
-def test_actions_at_the_bounds_stay_finite() -> None:
-    replay = ReplayBuffer(3, 1, 2, 1)
-    for action in (-1.0, 1.0, 0.5):
-        replay.add(np.zeros((1, 2)), np.array([[action]]), np.zeros(1), np.ones((1, 2)), np.zeros(1))
-    for pre_tanh, limit in ((True, ACTION_LIMIT), (False, np.tanh(ACTION_LIMIT))):
-        units = Units(1, 2, normalise=False, pre_tanh=pre_tanh)
-        actions = units.pairs(replay.take(np.arange(3)[None])).action[0, :, 0].numpy()
-        assert actions[:2] == pytest.approx([-limit, limit])
-        assert actions[2] == pytest.approx(np.arctanh(0.5) if pre_tanh else 0.5)
-        x = units.before_tanh(np.array([[[-9.0], [9.0], [0.3]]], np.float32))[0, :, 0]
-        assert x == pytest.approx([-ACTION_LIMIT, ACTION_LIMIT, 0.3 if pre_tanh else np.arctanh(0.3)])
-
-
-def test_the_range_is_that_of_the_data_and_a_little_more() -> None:
-    replay, units = filled(), Units(2, 2, normalise=True, pre_tanh=True)
-    found = replay.take(np.arange(200)[None].repeat(2, 0))
-    units.take_note(found)
-    low, high = found.next_obs.min(1), found.next_obs.max(1)
-    for run, dim in np.ndindex(2, 2):
-        width = high[run, dim] - low[run, dim]
-        for share, inside in ((RANGE_SLACK - 1e-3, True), (RANGE_SLACK + 1e-3, False)):
-            for edge in (low[run, dim] - share * width, high[run, dim] + share * width):
-                state = found.next_obs[:, :1].copy()
-                state[run, 0, dim] = edge
-                assert units.in_range(state)[run, 0] == inside
-                assert units.in_range(state)[1 - run, 0]
 
 
 # What is learned from
@@ -212,8 +161,14 @@ def test_without_the_gate_no_trace_ends() -> None:
 
 def test_a_trace_is_unrolled_by_the_model_in_its_units() -> None:
     """Each switch of units, and the deviation of the actions, at every step of every trace."""
-    for normalise, pre_tanh, std in ((True, True, 0.5), (False, True, 0.0), (True, False, 1.0), (False, False, 2.0)):
-        settings = {"normalise": normalise, "pre_tanh": pre_tanh, "action_std": std, "stay_in_range": False}
+    for change, normalise, pre_tanh, std in (
+        (True, True, True, 0.5),
+        (True, False, True, 0.0),
+        (False, True, False, 1.0),
+        (False, False, False, 2.0),
+    ):
+        settings = {"normalise": normalise, "pre_tanh": pre_tanh, "predict_change": change, "action_std": std}
+        settings |= {"stay_in_range": False}
         recalling = recaller(**settings)
         calls: list[tuple] = []
         inner = recalling.model.step_back
@@ -226,12 +181,12 @@ def test_a_trace_is_unrolled_by_the_model_in_its_units() -> None:
         recalling.recall(Pupil())
         assert recalling.traces is not None
         assert len(calls) == 5
-        for step, ((next_obs, given_std, noise), (action, delta)) in enumerate(calls):
+        for step, ((next_obs, given_std, noise), (action, predicted)) in enumerate(calls):
             assert given_std == std
             assert noise.shape == (2, 4, 3)
             assert np.array_equal(next_obs, recalling.units.state(recalling.traces.next_obs[:, :, step]))
-            moved = recalling.traces.obs[:, :, step] - recalling.traces.next_obs[:, :, step]
-            assert moved == pytest.approx(recalling.units.change(delta), abs=1e-5)
+            before = recalling.units.before(predicted, recalling.traces.next_obs[:, :, step])
+            assert np.array_equal(recalling.traces.obs[:, :, step], before)
             assert np.array_equal(recalling.traces.x[:, :, step], recalling.units.before_tanh(action))
 
 

@@ -12,7 +12,7 @@ from torch.distributions import Independent, Normal
 
 from recall.checkpoints import Checkpoint
 from recall.functional import Layers
-from recall.gaussian_model import LOG_STD_RANGE, GaussianModel, Networks, Pairs, predict_action, predict_delta
+from recall.gaussian_model import LOG_STD_RANGE, GaussianModel, Networks, Pairs, predict_action, predict_before
 from recall.seeding import Streams
 
 OBS, ACTION = 3, 2
@@ -53,7 +53,7 @@ def test_the_networks_are_those_of_the_paper() -> None:
     assert [tuple(layer.shape[1:]) for layer in networks.actions[::2]] == [(3, 128), (128, 128), (128, 2)]
     assert [tuple(layer.shape[1:]) for layer in networks.states[::2]] == [(5, 128), (128, 128), (128, 6)]
     action = predict_action(networks, pairs.next_obs)
-    mean, log_std = predict_delta(networks, pairs.next_obs, pairs.action)
+    mean, log_std = predict_before(networks, pairs.next_obs, pairs.action)
     for run in range(2):
         x = torch.cat([pairs.next_obs, pairs.action], 2)[run]
         expected = perceptron(networks.actions, run, pairs.next_obs[run], torch.nn.Tanh())
@@ -66,14 +66,14 @@ def test_the_likelihood_is_that_of_torchs_distributions() -> None:
     rng = np.random.default_rng(0)
     gaussian, pairs = model(), past(rng)
     gaussian.networks.states[-1].copy_(torch.from_numpy(rng.normal(0, 4, (2, 1, 6))))  # beyond the bounds too
-    mean, log_std = predict_delta(gaussian.networks, pairs.next_obs, pairs.action)
+    mean, log_std = predict_before(gaussian.networks, pairs.next_obs, pairs.action)
     assert log_std.amin().item() == LOG_STD_RANGE[0]
     assert log_std.amax().item() == LOG_STD_RANGE[1]
     of_actions = Independent(Normal(predict_action(gaussian.networks, pairs.next_obs), 1.0), 1)
     of_states = Independent(Normal(mean, log_std.exp()), 1)
     actions, states = gaussian.log_likelihood(pairs)
     assert actions == pytest.approx(of_actions.log_prob(pairs.action).mean(1).numpy(), rel=1e-5)
-    assert states == pytest.approx(of_states.log_prob(pairs.delta).mean(1).numpy(), rel=1e-5)
+    assert states == pytest.approx(of_states.log_prob(pairs.before).mean(1).numpy(), rel=1e-5)
 
 
 def test_a_step_of_learning_returns_the_loss_before_it_and_lowers_it() -> None:
@@ -89,9 +89,9 @@ def test_the_first_step_is_adams_on_the_gradient_of_equation_5() -> None:
     gaussian, pairs = model(), past(np.random.default_rng(0))
     layers = [layer.clone().requires_grad_() for layer in (*gaussian.networks.actions, *gaussian.networks.states)]
     networks = Networks(tuple(layers[:6]), tuple(layers[6:]))
-    mean, log_std = predict_delta(networks, pairs.next_obs, pairs.action)
+    mean, log_std = predict_before(networks, pairs.next_obs, pairs.action)
     of_actions = Normal(predict_action(networks, pairs.next_obs), 1.0).log_prob(pairs.action).sum(2).mean(1)
-    of_states = Normal(mean, log_std.exp()).log_prob(pairs.delta).sum(2).mean(1)
+    of_states = Normal(mean, log_std.exp()).log_prob(pairs.before).sum(2).mean(1)
     (of_actions + of_states).sum().backward()
     gaussian.learn(pairs)
     for before, after in zip(layers, (*gaussian.networks.actions, *gaussian.networks.states), strict=True):
@@ -107,7 +107,7 @@ def test_a_linear_gaussian_past_is_recovered() -> None:
         gaussian.learn(past(rng, n_runs=1, n=256))
     pairs = past(rng, n_runs=1, n=2000)
     next_obs, action = pairs.next_obs.numpy(), pairs.action.numpy()
-    mean, log_std = predict_delta(gaussian.networks, pairs.next_obs, pairs.action)
+    mean, log_std = predict_before(gaussian.networks, pairs.next_obs, pairs.action)
     wrong_action = predict_action(gaussian.networks, pairs.next_obs).numpy() - next_obs @ POLICY
     wrong_delta = (mean.numpy() - next_obs @ FROM_STATE - action @ FROM_ACTION) / SPREAD
     assert np.sqrt(np.square(wrong_action).mean()) < 0.15
@@ -123,7 +123,7 @@ def test_a_step_back_is_mean_plus_deviation_times_noise() -> None:
         state = torch.from_numpy(next_obs)
         expected = predict_action(gaussian.networks, state).numpy() + std * noise[..., :ACTION]
         assert action == pytest.approx(expected, abs=1e-6)
-        mean, log_std = predict_delta(gaussian.networks, state, torch.from_numpy(action))
+        mean, log_std = predict_before(gaussian.networks, state, torch.from_numpy(action))
         expected = mean + log_std.exp() * torch.from_numpy(noise[..., ACTION:])
         assert delta == pytest.approx(expected.numpy(), abs=1e-5)
 
@@ -136,7 +136,7 @@ def test_samples_have_the_predicted_moments() -> None:
     state = torch.from_numpy(next_obs)
     assert action.mean(1) == pytest.approx(predict_action(gaussian.networks, state)[:, 0].numpy(), abs=0.01)
     assert action.std(1) == pytest.approx(np.full((2, ACTION), 0.3), rel=0.03)
-    mean, log_std = predict_delta(gaussian.networks, state, torch.from_numpy(action))
+    mean, log_std = predict_before(gaussian.networks, state, torch.from_numpy(action))
     standard = (torch.from_numpy(delta) - mean) / log_std.exp()
     for run in range(2):
         assert np.cov(standard[run].numpy().T) == pytest.approx(np.eye(OBS), abs=0.03)

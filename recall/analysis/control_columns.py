@@ -62,6 +62,13 @@ CONTROL_TABLES: dict[str, Table] = {
                 NO_TRACE,
             ),
             Column("state_nll", "nats", "The same of the states before, given action and state after.", NO_TRACE),
+            Column(
+                "state_unit",
+                "nats",
+                "What to add to state_nll for nats in the environment's units: the sum of the logarithms of the "
+                "standard deviations that the state predictor counts in.",
+                NO_TRACE,
+            ),
             Column("target_value", "return", "The highest value among the states a trace may start from.", NO_TRACE),
             Column("trace_length", "steps", "Steps of a trace until it ended, mean over the traces.", NO_TRACE),
             Column(
