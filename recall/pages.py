@@ -15,6 +15,7 @@ from recall.page_parameters import FourRoomsParameters as FourRoomsParameters
 from recall.page_parameters import PageParameters
 from recall.runs import RunSpec
 from recall.sac_parameters import BaselinesParameters as BaselinesParameters
+from recall.sac_parameters import DeltaStateParameters as DeltaStateParameters
 from recall.sac_parameters import DoseParameters as DoseParameters
 from recall.sac_parameters import SacParameters as SacParameters
 from recall.sweep import Store, train_missing
@@ -24,7 +25,8 @@ PUBLISHED_BUILD = "RECALL_PUBLISHED"
 
 
 PAGES: dict[str, type[PageParameters]] = {
-    schema.page: schema for schema in (FourRoomsParameters, BaselinesParameters, SacParameters, DoseParameters)
+    schema.page: schema
+    for schema in (FourRoomsParameters, BaselinesParameters, SacParameters, DoseParameters, DeltaStateParameters)
 }
 """Pages that can be re-executed with parameters."""
 

@@ -35,6 +35,12 @@ ARMS: dict[str, ContinuousRecallConfig | None] = {
 WEIGHTS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Imitation weights of the page dose; without weight the traces are made and looked at, but not imitated."""
 
+MUJOCO = ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5", *LONG_TRACES)
+"""Environments of Fig. 6."""
+
+PREDICTIONS = {"predict-change": True, "predict-state": False}
+"""Arms of the page delta-state, and whether their model predicts changes of state."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -88,3 +94,12 @@ def dose(
     """The repaired arm with every weight in every environment with every seed, each a run of its own."""
     arms = {f"weight-{weight:g}": replace(ContinuousRecallConfig(), weight=weight) for weight in weights}
     return [replace(spec, page="dose") for spec in sac(envs, arms, seeds, agent, budget)]
+
+
+def delta_state(envs: Iterable[GymConfig], seeds: Iterable[int], agent: SACConfig, budget: Budget) -> list[RunSpec]:
+    """Models that predict changes of state and models that predict states, of the same data: nothing is imitated."""
+    arms = {
+        name: replace(ContinuousRecallConfig(), weight=0.0, predict_change=change)
+        for name, change in PREDICTIONS.items()
+    }
+    return [replace(spec, page="delta-state") for spec in sac(envs, arms, seeds, agent, budget)]

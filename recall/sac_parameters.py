@@ -10,7 +10,7 @@ from recall.envs.gym_env import REDUCED, GymConfig, make
 from recall.errors import ParameterError
 from recall.page_parameters import MOST, check_ranges, chosen_arms, listed, numbers
 from recall.runs import RunSpec
-from recall.sac_experiments import ARMS, BASELINES, PILOT, WEIGHTS, Budget, dose, sac
+from recall.sac_experiments import ARMS, BASELINES, MUJOCO, PILOT, WEIGHTS, Budget, delta_state, dose, sac
 
 MOST_EVALUATIONS = 200
 """Rows a seed that a record may have."""
@@ -144,3 +144,26 @@ class DoseParameters(BaselinesParameters):
     def specs(self) -> list[RunSpec]:
         """Every run of the page."""
         return dose(self.envs, numbers("weights", self.weights), *self._how)
+
+
+@dataclass(frozen=True)
+class DeltaStateParameters(BaselinesParameters):
+    """What the page delta-state may be re-executed with; as they stand, they give the published page."""
+
+    page: ClassVar[str] = "delta-state"
+    shows: ClassVar[tuple[str, ...]] = ("delta-state",)
+    published: ClassVar[tuple[str, ...]] = MUJOCO
+
+    env_id: str | None = None
+    """Gymnasium environments with commas between them; both observation and action must be vectors of real numbers.
+    None: HalfCheetah-v5, Hopper-v5, Walker2d-v5, Ant-v5 and Humanoid-v5."""
+    seeds: int = 3
+    """Seeds of every arm, 1 to 200, each a run of its own."""
+    total_steps: int = 30_000
+    """Environment steps of every seed, 100 or more, and more than random_steps."""
+    eval_every: int = 2_500
+    """Steps between two evaluations, 50 or more; at most 200 evaluations fit a record."""
+
+    def specs(self) -> list[RunSpec]:
+        """Every run of the page."""
+        return delta_state(self.envs, *self._how)

@@ -19,6 +19,7 @@ FIGURES = {
     "sac": 15,
     "baselines": 2,
     "dose": 4,
+    "delta-state": 3,
 }
 """How many figures a page has where nothing is missing."""
 
@@ -101,3 +102,9 @@ def test_the_dose_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert check_figures(tmp_path, notebook) == FIGURES["dose"]
     answer = shown(notebook, "text/markdown")[0]
     assert answer.startswith("**Answer.** Imitation is felt from weight 0 on in HalfCheetah-v5 and ")
+
+
+def test_changes_and_states_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = executed(tmp_path, "delta-state", monkeypatch)
+    assert check_figures(tmp_path, notebook) == FIGURES["delta-state"]
+    assert "0 of 5 environments" in shown(notebook, "text/markdown")[0]

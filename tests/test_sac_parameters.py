@@ -1,5 +1,6 @@
 """The pages sac and baselines: the runs they mean, which of them they share, and what they refuse."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from recall.continuous_recaller import ContinuousRecallConfig
 from recall.envs.gym_env import GymConfig
 from recall.errors import ConfigError, ParameterError
 from recall.page_parameters import PageParameters
-from recall.pages import PAGES, BaselinesParameters, DoseParameters, SacParameters, store
+from recall.pages import PAGES, BaselinesParameters, DeltaStateParameters, DoseParameters, SacParameters, store
 from recall.parameters import check_parameters
 from recall.runs import RunSpec
 from recall.sac_experiments import ARMS, trace_length
@@ -142,6 +143,14 @@ def test_the_dose_has_a_run_for_each_weight_and_one_without() -> None:
         ("dose", arm, (seed,)) for arm in ("weight-0", "weight-0.1") for seed in (0, 1)
     ]
     assert [spec.recall.weight for spec in specs if isinstance(spec.recall, ContinuousRecallConfig)] == [0, 0, 0.1, 0.1]
+
+
+def test_predictions_are_of_the_same_data_and_imitate_nothing() -> None:
+    specs = DeltaStateParameters(env_id="Ant-v5", seeds=1).specs()
+    change, state = (recall_of(spec) for spec in specs)
+    assert [spec.arm for spec in specs] == ["predict-change", "predict-state"]
+    assert change == replace(ContinuousRecallConfig(), weight=0.0, length=50)
+    assert state == replace(change, predict_change=False)
 
 
 @pytest.mark.parametrize("weights", ["a", "0.1,", "-1", "inf"])

@@ -31,6 +31,9 @@ COSINE = Quantity("gradient_cosine", "cosine of imitation and\npolicy gradient",
 KL = Quantity("imitation_kl", "KL of one imitation, nats", is_log=True)
 ADVANTAGE = Quantity("trace_advantage", "Q of recalled actions less\nQ of the policy's own", guide=0)
 LIKELIHOOD = Quantity("nll", "negative log-likelihood of\nEq. 5, nats a transition")
+STATE_LIKELIHOOD = Quantity("nll", "negative log-likelihood of the\nstate before, nats, held out")
+PREDICTING = ("predict-change", "predict-state")
+"""Arms of the page delta-state."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,11 @@ def likelihoods(recall: pd.DataFrame, arms: Sequence[str] = RECALLING) -> list[P
     ]
     both = pd.concat(halves).dropna(subset="nll")
     return [panel for arm in arms for panel in over_training(both, LIKELIHOOD, [f"{arm}/{part}" for part in columns])]
+
+
+def state_likelihoods(recall: pd.DataFrame) -> pd.DataFrame:
+    """Negative log-likelihood of held-out states before, in the environment's units, as the column `nll`."""
+    return recall.assign(nll=recall["held_out_state_nll"] + recall["state_unit"])
 
 
 @rc_context(STYLE)

@@ -9,6 +9,7 @@ from recall.analysis.grid_columns import GRID_TABLES
 GLOSSARY: dict[str, dict[str, Table]] = {
     "four-rooms": GRID_TABLES,
     "baselines": CONTROL_TABLES,
+    "delta-state": CONTROL_TABLES,
     "dose": CONTROL_TABLES,
     "sac": CONTROL_TABLES,
 }

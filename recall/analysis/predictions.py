@@ -1,0 +1,27 @@
+"""Which of two models gives held-out transitions the higher likelihood."""
+
+import pandas as pd
+
+from recall.analysis.control_plots import PREDICTING
+from recall.analysis.panels import listed
+from recall.analysis.stats import mean_interval
+
+
+def likelier(held_out: pd.DataFrame) -> dict[str, str]:
+    """How many nats a transition a model of changes gains over one of states at the last evaluation, seed by seed.
+
+    Args:
+        held_out: tidy table of both arms with the column nll; a seed that lacks an arm is left out.
+
+    Returns:
+        `count`: in how many environments the whole interval lies above 0; `each`: the gain of each.
+    """
+    last = held_out.dropna(subset="nll").sort_values("step").groupby(["env", "seed", "arm"])["nll"].last()
+    change, state = (last.unstack().reindex(columns=PREDICTING)[arm] for arm in PREDICTING)
+    gains = {env: mean_interval(of_env) for env, of_env in (state - change).dropna().groupby("env")}
+    each = [f"{env} {gain.estimate:+.1f} ({gain.low:+.1f} to {gain.high:+.1f})" for env, gain in gains.items()]
+    above = sum(gain.low > 0 for gain in gains.values())
+    return {
+        "count": f"{above} of {len(gains)} environments",
+        "each": (listed(each) or "–").replace("-inf to +inf", "no interval").replace(" -", " −").replace("(-", "(−"),
+    }
