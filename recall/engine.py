@@ -1,4 +1,4 @@
-"""How a functional update is executed: compiled or eagerly, in float32 or with bfloat16 products.
+"""How a functional update is executed: natively, compiled or eagerly, in float32 or with bfloat16 products.
 
 All tensors have a leading axis of independent runs, so that one call serves a single run on a core and many on a GPU.
 """
@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+
+from recall.native.build import load
 
 Precision = Literal["float32", "bfloat16"]
 """Of matrix products. Parameters, optimisers and sums are float32 in either."""
@@ -77,12 +79,33 @@ def engine() -> str:
     try:
         torch.compile(_probe, fullgraph=True)(torch.zeros(8))
     except (RuntimeError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        if parent_process() is None:  # the processes of a sweep leave the notice to the one that started them
-            sentence = f"no C++ compiler works here, so training runs eagerly and slower ({reason})"
-            print(f"recall: {sentence}", file=sys.stderr)
+        _notice("no C++ compiler works here, so training runs eagerly and slower", error)
         return "eager"
     return "compiled"
+
+
+def update_engine(precision: Precision) -> str:
+    """`native`, else what `engine` says: for an update that has a native form; says so once where it cannot be had."""
+    found = engine()
+    return "native" if found == "compiled" and _native(precision) else found
+
+
+@cache
+def _native(precision: Precision) -> bool:
+    """Whether the native operators work here."""
+    try:
+        load(precision)
+    except (RuntimeError, OSError) as error:
+        _notice("the native update does not work here, so soft actor-critics train compiled and slower", error)
+        return False
+    return True
+
+
+def _notice(sentence: str, error: Exception) -> None:
+    """Say it on stderr; the processes of a sweep leave that to the one that started them."""
+    if parent_process() is None:
+        reason = str(error).strip().partition("\n")[0]
+        print(f"recall: {sentence} ({reason})", file=sys.stderr)
 
 
 def _probe(x: Tensor) -> Tensor:

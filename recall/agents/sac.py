@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from recall.engine import Precision, engine
+from recall.engine import Precision, update_engine
 from recall.errors import ConfigError
 from recall.functional import Layers, mlp, scalar_mlp
 
@@ -67,7 +67,7 @@ class SACConfig:
     @property
     def numerics(self) -> dict[str, str]:
         """Engine and precision."""
-        return {"engine": engine(), "precision": self.precision}
+        return {"engine": update_engine(self.precision), "precision": self.precision}
 
 
 class Batch(NamedTuple):

@@ -1,140 +1,24 @@
-"""The learner of soft actor-critic: its parameters, one functional update, and how it acts."""
+"""The learner of soft actor-critic: how it acts, values, imitates and updates."""
 
 from collections.abc import Sequence
 from functools import partial
-from math import log
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import grad_and_value
 
 from recall.agents.actor import act
-from recall.agents.sac import (
-    Batch,
-    SACConfig,
-    actor_loss,
-    critic_loss,
-    gaussian,
-    q_values,
-    soft_target,
-    squash,
-    temperature_gradient,
-)
+from recall.agents.sac import Batch, SACConfig, actor_loss, gaussian, q_values, squash
 from recall.agents.sac_imitation import Imitation, TracedPairs
+from recall.agents.sac_update import METRICS, UPDATES, gradient, init_learner
 from recall.engine import Precision, compiled
 from recall.errors import NonFiniteError
-from recall.functional import Layers, Moments, adam_, all_finite, copy_, init_layers, squared_norm, to_arrays
+from recall.functional import Layers, Moments, all_finite, copy_, to_arrays
 from recall.seeding import Streams
-
-METRICS = (
-    "critic_loss",
-    "actor_loss",
-    "temperature",
-    "entropy",
-    "critic_gradient",
-    "actor_gradient",
-    "imitation_gradient",
-    "critic_parameters",
-    "actor_parameters",
-)
-"""What an update returns: losses before it, the norms of gradients and, after it, of parameters."""
-
 
 VALUE_CHUNK = 4096
 """States valued at once: one shape to compile, and small enough for the caches."""
-
-
-class Learner(NamedTuple):
-    """Everything an update changes, in place."""
-
-    actor: Layers
-    critics: Layers
-    targets: Layers
-    log_temperature: Layers
-    actor_moments: Moments
-    critic_moments: Moments
-    temperature_moments: Moments
-    updates: Tensor
-    """How many there were, as a float32 scalar."""
-
-
-def init_learner(config: SACConfig, obs_dim: int, action_dim: int, streams: Streams) -> Learner:
-    """Parameters before the first update."""
-    generators = streams["init"]
-    actor = init_layers((obs_dim, *config.hidden, 2 * action_dim), generators)
-    critics = init_layers((obs_dim + action_dim, *config.hidden, 1), [g for g in generators for _ in range(2)])
-    targets = tuple(layer.clone() for layer in critics)
-    log_temperature = (torch.full((len(generators), 1), log(config.temperature or 1.0)),)
-    moments = [Moments.of(each) for each in (actor, critics, log_temperature)]
-    return Learner(actor, critics, targets, log_temperature, moments[0], moments[1], moments[2], torch.zeros(()))
-
-
-def update_(learner: Learner, batch: Batch, noise: Tensor, imitation: Layers, config: SACConfig) -> Tensor:
-    """One update of critics, actor, temperature and targets, in place.
-
-    Args:
-        learner: what is updated.
-        batch: transitions.
-        noise: standard normal, (2, runs, batch, action_dim): for next states, and for states.
-        imitation: gradient added to the actor's, in the shapes of its parameters; zeros without recall traces.
-        config: settings.
-
-    Returns:
-        (len(METRICS), runs).
-    """
-    learner.updates.add_(1)
-    temperature = learner.log_temperature[0][:, 0].exp()
-    with torch.no_grad():
-        target = soft_target(learner.actor, learner.targets, batch, temperature, noise[0], config)
-    critic_grads, critic_losses = _gradient(critic_loss, learner.critics, batch, target, config.precision)
-    adam_(learner.critics, critic_grads, learner.critic_moments, learner.updates, config.learning_rate)
-    actor_grads, (actor_losses, log_prob) = _gradient(
-        actor_loss, learner.actor, learner.critics, batch.obs, temperature, noise[1], config.precision
-    )
-    both = tuple(own + added for own, added in zip(actor_grads, imitation, strict=True))
-    adam_(learner.actor, both, learner.actor_moments, learner.updates, config.learning_rate)
-    if config.temperature is None:
-        gradient = temperature_gradient(log_prob, noise.shape[3])
-        adam_(
-            learner.log_temperature,
-            (gradient[:, None],),
-            learner.temperature_moments,
-            learner.updates,
-            config.learning_rate,
-        )
-    for slow, fast in zip(learner.targets, learner.critics, strict=True):
-        slow.lerp_(fast, config.tau)
-    return torch.stack(
-        [
-            critic_losses,
-            actor_losses,
-            temperature,
-            -log_prob,
-            _per_run(squared_norm(critic_grads)),
-            squared_norm(actor_grads).sqrt(),
-            squared_norm(imitation).sqrt(),
-            _per_run(squared_norm(learner.critics)),
-            squared_norm(learner.actor).sqrt(),
-        ]
-    )
-
-
-def _per_run(squares: Tensor) -> Tensor:
-    """Norm over both critics, (runs * 2,) -> (runs,)."""
-    return squares.view(-1, 2).sum(1).sqrt()
-
-
-def _gradient(loss: Any, layers: Layers, *arguments: Any) -> tuple[Layers, Any]:
-    """Gradient of a loss summed over runs, which share no parameter, and what the loss returned, one a run."""
-
-    def total(layers: Layers) -> tuple[Tensor, Any]:
-        found = loss(layers, *arguments)
-        return (found[0] if isinstance(found, tuple) else found).sum(), found
-
-    gradient, (_, found) = grad_and_value(total, has_aux=True)(layers)
-    return gradient, found
 
 
 def state_value(actor: Layers, critics: Layers, obs: Tensor, precision: Precision) -> Tensor:
@@ -150,7 +34,8 @@ class SAC:
         self.config, self.streams = config, streams
         self.action_dim = action_dim
         self.learner = init_learner(config, obs_dim, action_dim, streams)
-        self._update = compiled(partial(update_, config=config), same_inputs=True)
+        self.change = UPDATES[config.numerics["engine"]](config)
+        """How an update changes the learner."""
         self._value = compiled(partial(state_value, precision=config.precision))
         self.imitation = Imitation(self.learner.actor, config)
         self._actor = [layer.numpy() for layer in self.learner.actor]
@@ -200,7 +85,7 @@ class SAC:
         """Of the actor's own loss in states (runs, n, obs_dim), without imitation."""
         temperature = self.learner.log_temperature[0][:, 0].exp()
         arguments = (self.learner.critics, torch.from_numpy(obs), temperature, torch.from_numpy(noise), "float32")
-        return _gradient(actor_loss, self.learner.actor, *arguments)[0]
+        return gradient(actor_loss, self.learner.actor, *arguments)[0]
 
     def update(self, batch: Batch) -> dict[str, np.ndarray]:
         """One update from transitions; returns `METRICS`, (runs,) each.
@@ -210,7 +95,7 @@ class SAC:
         """
         size = batch.reward.shape[1]
         noise = torch.from_numpy(self.streams.normal("noise", 2, size, self.action_dim).swapaxes(0, 1))
-        found = self._update(self.learner, batch, noise, self._added).numpy()
+        found = self.change(self.learner, batch, noise, self._added).numpy()
         self._added = self._zeros
         metrics = dict(zip(METRICS, found, strict=True))
         if not (np.isfinite(found).all() and np.isfinite(self.learner.log_temperature[0].numpy()).all()):

@@ -1,0 +1,75 @@
+// A critic: hidden layers and one output, which is a weighted sum of the last units rather than a product.
+#pragma once
+
+#include "hidden.h"
+
+namespace recall {
+
+template <typename T>
+class Critic {
+ public:
+  Critic(int64_t batch, int64_t n_inputs, const std::vector<int64_t>& hidden, Scratch<T>& scratch)
+      : batch_(batch),
+        hidden_(batch, n_inputs, hidden, scratch),
+        n_(hidden.back()),
+        width_(hidden_.width()),
+        weight_(width_),
+        sums_(width_),
+        upstream_(padded(batch)) {}
+
+  void pack(const std::vector<Affine>& parameters) {
+    hidden_.pack(parameters);
+    std::memcpy(weight_, parameters.back().weight, n_ * sizeof(float));
+    bias_ = *parameters.back().bias;
+  }
+
+  // Values, (batch,).
+  void evaluate(const Input<T>& x, float* values) {
+    hidden_.forward(x);
+    const T* units = hidden_.units();
+    for (int64_t row = 0; row < batch_; ++row) {
+      Vector total(0.f);
+      for (int64_t j = 0; j < width_; j += LANES) {
+        total = total + load(units + row * width_ + j) * load(weight_ + j);
+      }
+      values[row] = sum(total) + bias_;
+    }
+  }
+
+  // Back from a gradient in the values, (batch,).
+  void backward(const float* gradient) {
+    std::copy_n(gradient, batch_, static_cast<float*>(upstream_));
+    hidden_.backward([&](int64_t row, int64_t j) { return Vector(upstream_[row]) * load(weight_ + j); });
+  }
+
+  // After `backward`: the gradient of the inputs from `first` on, (batch, stride), put into c or added to it.
+  void input_gradient(const std::vector<Affine>& parameters, int64_t first, float* c, int64_t stride, bool add) {
+    hidden_.input_gradient(parameters.front(), first, c, stride, add);
+  }
+
+  // After `backward`: every layer descends.
+  void descend(const std::vector<Descent>& parameters, const T* inputs, Adam& adam) {
+    const Descent& d = parameters.back();
+    const T* units = hidden_.units();
+    float bias = 0;
+    std::memset(sums_, 0, width_ * sizeof(float));
+    for (int64_t row = 0; row < batch_; ++row) {
+      bias += upstream_[row];
+      for (int64_t j = 0; j < width_; j += LANES) {
+        store(sums_ + j, load(sums_ + j) + load(units + row * width_ + j) * Vector(upstream_[row]));
+      }
+    }
+    adam.step(n_, d.parameters.weight, d.first.weight, d.second.weight, sums_, nullptr);
+    adam.step(1, d.parameters.bias, d.first.bias, d.second.bias, &bias, nullptr);
+    hidden_.descend(parameters, inputs, adam);
+  }
+
+ private:
+  int64_t batch_;
+  Hidden<T> hidden_;
+  int64_t n_, width_;
+  Buffer<float> weight_, sums_, upstream_;
+  float bias_ = 0;
+};
+
+}  // namespace recall

@@ -1,0 +1,135 @@
+// The operators that Python calls: their arguments are checked here, and runs are updated one after the other.
+#include <torch/library.h>
+
+#include <ATen/ops/empty.h>
+
+#include <memory>
+
+#include "update.h"
+
+namespace recall {
+namespace {
+
+void check_sizes(const at::Tensor& tensor, at::IntArrayRef sizes, const char* name) {
+  TORCH_CHECK(tensor.sizes() == sizes, name, " has the shape ", tensor.sizes(), "; it must have ", sizes);
+}
+
+void check_learner(const Tensors& tensors) {
+  for (const auto& tensor : tensors) {
+    TORCH_CHECK(tensor.is_contiguous() && tensor.scalar_type() == at::kFloat,
+                "the native update changes contiguous float32 tensors only");
+  }
+}
+
+void check_layers(const Tensors& layers, const Tensors& like, const char* name) {
+  TORCH_CHECK(layers.size() == like.size(), name, " has another number of layers");
+  for (size_t i = 0; i < layers.size(); ++i) {
+    check_sizes(layers[i], like[i].sizes(), name);
+  }
+}
+
+// As products and loops read them; the same tensors where they lie so already.
+Tensors contiguous(at::TensorList tensors) {
+  Tensors found;
+  for (const auto& tensor : tensors) {
+    found.push_back(tensor.to(at::kFloat).contiguous());
+  }
+  return found;
+}
+
+Sizes sizes_of(const Learner& learner, const Tensors& batch) {
+  Sizes sizes{batch[0].size(1), batch[0].size(2), batch[1].size(2), {}};
+  for (size_t i = 0; i + 2 < learner.actor.size(); i += 2) {
+    sizes.hidden.push_back(learner.actor[i].size(2));
+  }
+  return sizes;
+}
+
+void check(const Learner& learner, const Tensors& batch, const at::Tensor& noise, const Tensors& imitation,
+           const Sizes& sizes) {
+  const int64_t runs = learner.actor[0].size(0);
+  check_sizes(learner.actor[0], {runs, sizes.obs, sizes.hidden[0]}, "the actor's first layer");
+  check_sizes(learner.actor.back(), {runs, 1, 2 * sizes.action}, "the actor's last layer");
+  check_sizes(learner.critics[0], {2 * runs, sizes.obs + sizes.action, sizes.hidden[0]}, "the critics' first layer");
+  check_sizes(batch[0], {runs, sizes.batch, sizes.obs}, "obs");
+  check_sizes(batch[1], {runs, sizes.batch, sizes.action}, "action");
+  check_sizes(batch[2], {runs, sizes.batch}, "reward");
+  check_sizes(batch[3], {runs, sizes.batch, sizes.obs}, "next_obs");
+  check_sizes(batch[4], {runs, sizes.batch}, "terminated");
+  check_sizes(noise, {2, runs, sizes.batch, sizes.action}, "noise");
+  check_layers(imitation, learner.actor, "imitation");
+}
+
+// The thread's workspace for these sizes; the next sizes take its place.
+template <typename T>
+Update<T>& workspace(const Sizes& sizes) {
+  thread_local std::unique_ptr<Update<T>> kept;
+  if (!kept || kept->sizes().all() != sizes.all()) {
+    kept = std::make_unique<Update<T>>(sizes);
+  }
+  return *kept;
+}
+
+template <typename T>
+at::Tensor update(const Learner& learner, const Tensors& batch, const at::Tensor& noise, const Tensors& imitation,
+                  const Settings& settings) {
+  const Sizes sizes = sizes_of(learner, batch);
+  check(learner, batch, noise, imitation, sizes);
+  Update<T>& update = workspace<T>(sizes);
+  *learner.updates.data_ptr<float>() += 1;
+  const int64_t runs = noise.size(1);
+  const at::Tensor metrics = at::empty({runs, sizeof(Metrics) / sizeof(float)}, noise.options());
+  const auto of = [](const at::Tensor& all, int64_t run) { return all.select(0, run).data_ptr<float>(); };
+  for (int64_t run = 0; run < runs; ++run) {
+    const Batch own{of(batch[0], run), of(batch[1], run), of(batch[2], run), of(batch[3], run),
+                    of(batch[4], run), of(noise[0], run), of(noise[1], run)};
+    *reinterpret_cast<Metrics*>(of(metrics, run)) = update(learner, run, own, imitation, settings);
+  }
+  at::native::cpublas::brgemm_release(WORD<T> > 1);  // of AMX's tiles, which slow down whatever comes next
+  return metrics.t();
+}
+
+// Calls action(T()) with the type that products read.
+template <typename Action>
+auto with_type(bool bfloat16, const Action& action) {
+#ifdef __AVX512BF16__
+  if (bfloat16) {
+    return action(BFloat16());
+  }
+#endif
+  TORCH_CHECK(!bfloat16, "this processor has no products in bfloat16");
+  return action(float());
+}
+
+at::Tensor soft_actor_critic(at::TensorList tensors, at::TensorList batch, const at::Tensor& noise,
+                             at::TensorList imitation, double learning_rate, double discount, double tau,
+                             bool automatic, bool bfloat16) {
+  const Tensors own(tensors.begin(), tensors.end());
+  check_learner(own);
+  const Learner learner(own);
+  const Settings settings{learning_rate, discount, tau, automatic};
+  return with_type(bfloat16, [&](auto number) {
+    return update<decltype(number)>(learner, contiguous(batch), noise.contiguous(), contiguous(imitation), settings);
+  });
+}
+
+// Throws where products do not work.
+void probe(bool bfloat16) {
+  with_type(bfloat16, [](auto number) {
+    using T = decltype(number);
+    Buffer<T> factors(padded(LANES));
+    Buffer<float> found(LANES);
+    product<T>({1, WORD<T>, LANES}, factors, LANES, factors, LANES, found, LANES);
+  });
+}
+
+}  // namespace
+}  // namespace recall
+
+TORCH_LIBRARY(recall_native, library) {
+  library.def("probe(bool bfloat16) -> ()", &recall::probe);
+  library.def(
+      "soft_actor_critic(Tensor(a!)[] learner, Tensor[] batch, Tensor noise, Tensor[] imitation, float learning_rate, "
+      "float discount, float tau, bool automatic, bool bfloat16) -> Tensor");
+  library.impl("soft_actor_critic", c10::DispatchKey::CPU, &recall::soft_actor_critic);
+}
