@@ -2,8 +2,8 @@
 
 All have networks of 2x256, batches of 256 and an update after each step of one environment. Each trains in a process
 of its own, in earnest, so that dead units and denormal numbers are what they are in training; it works only when it is
-its turn. Ours is measured with products in bfloat16 and in float32. The observation of Humanoid-v5 is the full one for
-everybody.
+its turn. Ours is measured native and compiled, with products in bfloat16 and in float32. The observation of Humanoid-v5
+is the full one for everybody.
 """
 
 import argparse
@@ -19,7 +19,8 @@ from multiprocessing.connection import Connection
 from windows import VERSIONS, Measure, Work, in_turn, keep, machine, one_core, options, rate, tabulate
 
 from recall.agents.sac import SACConfig
-from recall.engine import Precision
+from recall.agents.sac_update import UPDATES
+from recall.engine import Precision, update_engine
 from recall.envs.gym_env import GymConfig
 from recall.off_policy import OffPolicyTraining
 from recall.runs import RunSpec
@@ -36,11 +37,12 @@ PEERS = {"sb3": "stable_baselines3", "sbx": "sbx"}
 WITH = VERSIONS | {"mujoco": "mujoco", "sbx": "sbx-rl", "jax": "jax"}
 
 
-def ours(env_id: str, precision: Precision) -> Work:
+def ours(env_id: str, engine: str, precision: Precision) -> Work:
     """Our training loop with one seed."""
     agent = SACConfig(random_steps=RANDOM_STEPS, precision=precision)
     env = GymConfig(env_id, full_observation=True)
     training = OffPolicyTraining(RunSpec("benchmark", "x", env.label, env, agent, None, (0,), ENDLESS, ENDLESS))
+    training.agent.change = UPDATES[engine](agent)
 
     def work(steps: int = STEPS) -> int:
         for _ in range(steps):
@@ -64,11 +66,27 @@ def theirs(env_id: str, peer: str) -> Work:
     return work
 
 
+OURS: dict[str, tuple[str, Precision]] = {
+    "recall_native": ("native", "bfloat16"),
+    "recall_native_float32": ("native", "float32"),
+    "recall_compiled": ("compiled", "bfloat16"),
+    "recall_compiled_float32": ("compiled", "float32"),
+}
+"""Engine and precision by the name of the contender."""
 CONTENDERS: dict[str, Callable[[str], Work]] = {
-    "recall": partial(ours, precision="bfloat16"),
-    "recall_float32": partial(ours, precision="float32"),
+    **{name: partial(ours, engine=engine, precision=precision) for name, (engine, precision) in OURS.items()},
     **{peer: partial(theirs, peer=peer) for peer in PEERS},
 }
+
+
+def contenders() -> list[str]:
+    """Names of those that work here."""
+    native = [precision for _, precision in OURS.values() if update_engine(precision) == "native"]
+    ours = [name for name, (engine, precision) in OURS.items() if engine != "native" or precision in native]
+    peers = [peer for peer in PEERS if peer != "sbx" or find_spec("sbx")]
+    if "sbx" not in peers:
+        print("sbx is not installed and left out; to compare with it: pip install -c constraints.txt -e '.[bench]'")
+    return ours + peers
 
 
 def serve(name: str, env_id: str, caller: Connection) -> None:
@@ -105,12 +123,12 @@ def measured(env_id: str, names: list[str], windows: int, seconds: float) -> dic
 
 
 def ratios(found: Mapping[str, float]) -> dict[str, float]:
-    """Of ours to each peer's: `ratio_sb3`, and in float32 `ratio_sb3_float32`."""
+    """Of each of ours to each peer's: `native_float32_to_sb3` is recall_native_float32's to stable-baselines3's."""
     return {
-        f"ratio_{peer}{suffix}": found[f"recall{suffix}"] / found[peer]
-        for suffix in ("", "_float32")
+        f"{name.removeprefix('recall_')}_to_{peer}": found[name] / found[peer]
+        for name in OURS
         for peer in PEERS
-        if peer in found
+        if name in found and peer in found
     }
 
 
@@ -121,9 +139,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="short windows in HalfCheetah-v5, to see that it runs")
     arguments = options(parser)
     one_core()
-    names = [name for name in CONTENDERS if name != "sbx" or find_spec("sbx")]
-    if "sbx" not in names:
-        print("sbx is not installed and left out; to compare with it: pip install -c constraints.txt -e '.[bench]'")
+    names = contenders()
     line = {}
     for env_id in (arguments.env,) if arguments.env else ENVIRONMENTS[: 1 if arguments.quick else None]:
         found = measured(env_id, names, *((1, 1.0) if arguments.quick else (5, 5.0)))

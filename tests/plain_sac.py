@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
 
 from recall.agents.sac import SACConfig
-from recall.agents.sac_learner import Learner
+from recall.agents.sac_update import Learner
 from recall.functional import Layers
 
 Transition = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 
-import recall.agents.sac
 import recall.engine
 from recall.agents.sac import SACConfig
 from recall.continuous_recaller import ContinuousRecallConfig, ContinuousRecaller
@@ -42,8 +41,7 @@ CART = "small_control:Cart-v0"
 
 def run_eagerly(patch: pytest.MonkeyPatch) -> None:
     """Let nothing be compiled, and use the product with the least overhead: the networks are tiny."""
-    for module in (recall.engine, recall.agents.sac):
-        patch.setattr(module, "engine", lambda: "eager")
+    patch.setattr(recall.engine, "engine", lambda: "eager")
     patch.setattr(recall.engine, "ONEDNN", False)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recall.agents.sac import Batch, SACConfig
-from recall.agents.sac_learner import Learner, init_learner, update_
+from recall.agents.sac_update import Learner, init_learner, update_
 from recall.functional import Layers, Moments
 from recall.seeding import Streams
 

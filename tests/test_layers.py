@@ -24,7 +24,7 @@ LAYERS = [  # from the top; a name stands for a module, or a package with everyt
     ["backtracking", "gaussian_model", "traces", "targets"],
     ["agents", "exploration"],
     ["envs"],
-    ["networks", "functional", "engine", "imitation", "evaluation"],
+    ["networks", "functional", "engine", "native", "imitation", "evaluation"],
     ["buffers", "replay", "normalization", "returns", "seeding"],
     ["checkpoints", "storage", "progress", "parameters", "identity", "errors"],
 ]

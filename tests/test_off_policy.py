@@ -12,6 +12,7 @@ from small_runs import csv, texts
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
+import recall.engine
 from recall.agents.sac_imitation import TracedPairs
 from recall.agents.sac_learner import SAC, transitions
 from recall.functional import ADAM_DECAY, mlp
@@ -25,7 +26,7 @@ RECALL_ARMS = ("repaired", "as-written")
 
 @pytest.fixture(autouse=True)
 def eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "compiled" not in request.node.name:
+    if "fast" not in request.node.name:
         run_eagerly(monkeypatch)
 
 
@@ -293,15 +294,20 @@ def test_seeds_train_together_as_alone(arm: str) -> None:
             assert found.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-3, abs=1e-4, nan_ok=True), name
 
 
-# Compiled
+# Fast
 
 
-def test_compiled_training_is_the_eager_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("engine", ["native", "compiled"])
+def test_fast_training_is_the_eager_one(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As far as float32 goes: the whole loop with recall in every update, to its end."""
     spec = sac_spec("repaired", steps=100, env_id=CART, eval_every=20)
-    compiled = train(spec)
+    if engine == "compiled":
+        monkeypatch.setattr(recall.engine, "_native", lambda precision: False)
+    elif spec.agent.numerics["engine"] != engine:
+        pytest.skip("no native update in float32 here")
+    fast = train(spec)
     run_eagerly(monkeypatch)
     eager = train(spec)
     for name, table in eager.tables.items():
-        found = compiled.tables[name]
+        found = fast.tables[name]
         assert found.to_numpy() == pytest.approx(table.to_numpy(), rel=2e-3, abs=1e-3, nan_ok=True), name

@@ -50,7 +50,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty checkout, in which one is."""
     (tmp_path / "papermill_runs").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("recall.agents.sac.engine", lambda: "eager")
+    monkeypatch.setattr("recall.engine.engine", lambda: "eager")
     return tmp_path
 
 

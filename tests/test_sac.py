@@ -35,7 +35,8 @@ from recall.agents.sac import (
     squash,
     temperature_gradient,
 )
-from recall.agents.sac_learner import Learner, init_learner, transitions, update_
+from recall.agents.sac_learner import transitions
+from recall.agents.sac_update import Learner, init_learner, update_
 from recall.envs.gym_env import GymConfig
 from recall.functional import Layers
 from recall.off_policy import OffPolicyTraining

@@ -168,8 +168,7 @@ def test_a_killed_soft_actor_critic_goes_on_to_the_same_bytes(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Eagerly, which suits such small networks: the process that goes on finds no compiler."""
-    for user in ("recall.engine", "recall.agents.sac"):
-        monkeypatch.setattr(f"{user}.engine", lambda: "eager")
+    monkeypatch.setattr("recall.engine.engine", lambda: "eager")
     monkeypatch.setenv("CXX", "none")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder / "cache"))
     code = KILLED.format(tests=str(Path(__file__).parent))

@@ -3,7 +3,6 @@
 // The left factor lies row by row. The right one lies in *words* of 32 bits: a word holds what stands in one column in
 // as many successive rows as fit, one float32 or two bfloat16. Words turn one form into another:
 //
-//   narrow       float32 -> the type that products read
 //   interleave   rows -> words of the same matrix
 //   transpose    words of a matrix -> rows of its transpose, and rows of a matrix -> words of its transpose
 #pragma once
@@ -33,17 +32,8 @@ void product(Shape shape, const T* a, int64_t a_stride, const T* b, int64_t b_st
                               WORD<T> > 1);
 }
 
-// float32 is what it is, and its rows are words already: nothing is copied.
-inline const float* narrow(const float* numbers, int64_t, float*) { return numbers; }
+// float32 rows are words already: nothing is copied.
 inline const float* interleave(const float* rows, int64_t, int64_t, float*) { return rows; }
-
-// Whole vectors of numbers.
-inline const BFloat16* narrow(const float* numbers, int64_t n, BFloat16* rounded) {
-  for (int64_t i = 0; i < n; i += LANES) {
-    store(rounded + i, load(numbers + i));
-  }
-  return rounded;
-}
 
 inline const BFloat16* interleave(const BFloat16* rows, int64_t n_rows, int64_t width, BFloat16* words) {
   const auto* from = reinterpret_cast<const uint16_t*>(rows);

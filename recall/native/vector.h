@@ -30,16 +30,29 @@ constexpr int64_t padded(int64_t n) { return (n + 31) / 32 * 32; }
 inline Vector load(const float* from) { return Vector::loadu(from); }
 inline void store(float* to, Vector x) { x.store(to); }
 
+// Whole vectors of numbers in the type that products read: float32 is what it is, and nothing is copied.
+inline const float* narrow(const float* numbers, int64_t, float*) { return numbers; }
+
 #ifdef __AVX512BF16__
+
 inline Vector load(const BFloat16* from) {
   auto bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
+
 // Rounds to nearest; NaN stays NaN, infinity infinity.
 inline void store(BFloat16* to, Vector x) {
   auto bits = _mm512_cvtneps_pbh(x);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i&>(bits));
 }
+
+inline const BFloat16* narrow(const float* numbers, int64_t n, BFloat16* rounded) {
+  for (int64_t i = 0; i < n; i += LANES) {
+    store(rounded + i, load(numbers + i));
+  }
+  return rounded;
+}
+
 #endif
 
 inline float sum(Vector x) {
