@@ -20,6 +20,7 @@ COSTS = {
     "slip": "none",
     "arms": "in proportion to their number",
     "weight": "none",
+    "weights": "in proportion to their number",
     "length": "grows a little: longer traces are imitated",
     "eval_every": "grows as it falls: each evaluation is five episodes",
     "random_steps": "falls a little: before them nothing is learned",
