@@ -94,14 +94,18 @@ CONTROL_ARMS: dict[str, ArmStyle] = {
     "baseline": GRID_ARMS["baseline"],
     "recall": ArmStyle("recall traces", "#ee7d11", "-", "^"),
     "as-written": ArmStyle("recall traces, as written", "#b8232f", (0, (6, 1.5)), "s"),
-    "predict-change": ArmStyle("predicts the change", "#ee7d11", "-", "^"),
-    "predict-state": ArmStyle("predicts the state", "#00827f", (0, (5, 1.5)), "v"),
     "stable-baselines3": ArmStyle("stable-baselines3", "#5c5c5c", (0, (3, 1.5)), "D"),
 }
-"""Arms of continuous control: blue without recall, orange with a learned model, red as the paper writes it, teal where
-the model predicts states, grey for what others have written."""
+"""Arms of continuous control: blue without recall, orange with a learned model, red as the paper writes it, grey for
+what others have written."""
 
-ARMS = GRID_ARMS | CONTROL_ARMS
+PREDICTION_ARMS: dict[str, ArmStyle] = {
+    "predict-change": ArmStyle("predicts the change", "#ee7d11", "-", "^"),
+    "predict-state": ArmStyle("predicts the state", "#00827f", (0, (5, 1.5)), "v"),
+}
+"""Models of what led to a state: orange as usual where they predict changes, teal where they predict states."""
+
+ARMS = GRID_ARMS | CONTROL_ARMS | PREDICTION_ARMS
 """Every arm of the book, in the order in which arms are shown."""
 
 NUMBERED = ("weight", "length")
