@@ -26,6 +26,19 @@ class Rollout:
         return self.obs.shape[0] * self.obs.shape[2]
 
 
+@dataclass(frozen=True)
+class TimedRollout(Rollout):
+    """A rollout among vectors: `obs` and `next_obs` (steps, runs, envs, obs_dim), `action` likewise."""
+
+    time: np.ndarray
+    """Steps since the episode began, (steps, runs, envs)."""
+
+
+def by_run(array: np.ndarray) -> np.ndarray:
+    """(steps, runs, envs, ...) -> (runs, steps * envs, ...), contiguous."""
+    return np.ascontiguousarray(array.swapaxes(0, 1)).reshape(array.shape[1], -1, *array.shape[3:])
+
+
 class TrajectoryBuffer:
     """The last `capacity` time steps of every environment, ranked by the return of the trajectory they belong to.
 

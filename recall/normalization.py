@@ -2,6 +2,11 @@
 
 import numpy as np
 
+from recall.buffers import Rollout
+
+REWARD_RANGE = 10.0
+"""Scaled rewards are cut to plus and minus this (stable-baselines3's VecNormalize)."""
+
 
 class RunningMoments:
     """Mean, standard deviation and range of every dimension of every run, over all rows so far (Chan et al. 1979)."""
@@ -40,3 +45,37 @@ class RunningMoments:
     def load_state(self, state: dict) -> None:
         """Put them back where `state()` found them."""
         vars(self).update(state)
+
+
+class RewardScale:
+    """Rewards in standard deviations of the discounted return so far (stable-baselines3's VecNormalize).
+
+    Args:
+        n_runs, n_envs: sizes.
+        discount: of the return.
+    """
+
+    def __init__(self, n_runs: int, n_envs: int, discount: float) -> None:
+        self.discount = discount
+        self.moments = RunningMoments(n_runs, 1)
+        self.returns = np.zeros((n_runs, n_envs))
+
+    def scaled(self, rollout: Rollout) -> np.ndarray:
+        """Take a rollout in; its rewards, (steps, runs, envs), in the unit that then holds."""
+        ended, returns = rollout.terminated | rollout.truncated, np.empty(rollout.reward.shape)
+        for t, reward in enumerate(rollout.reward):
+            self.returns *= self.discount
+            self.returns += reward
+            returns[t] = self.returns
+            self.returns[ended[t]] = 0
+        self.moments.update(returns.swapaxes(0, 1).reshape(len(self.returns), -1, 1))
+        return np.clip(rollout.reward / self.moments.std, -REWARD_RANGE, REWARD_RANGE)
+
+    def state(self) -> dict:
+        """Sums so far and the returns of unfinished episodes, for a checkpoint."""
+        return {"moments": self.moments.state(), "returns": self.returns}
+
+    def load_state(self, state: dict) -> None:
+        """Put them back where `state()` found them."""
+        self.moments.load_state(state["moments"])
+        self.returns = state["returns"]

@@ -1,26 +1,21 @@
 """The off-policy training loop: a step, recall, an update from the replay buffer (Algorithm 2 around SAC)."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
 from recall.agents.sac import Batch, SACConfig
 from recall.agents.sac_learner import SAC, transitions
 from recall.continuous_recaller import ContinuousRecallConfig, ContinuousRecaller
+from recall.control import ControlTraining
 from recall.diagnosis import Diagnosis
-from recall.envs.gym_env import GymConfig, GymEnv
+from recall.envs.gym_env import GymConfig
 from recall.envs.gym_vector import GymEnvs
-from recall.evaluation import evaluate, evaluation_seeds
-from recall.logbook import Means
-from recall.loop import Training
 from recall.replay import ReplayBuffer
-from recall.runs import Result, RunSpec
-
-EVALUATION_EPISODES = 5
-"""Episodes of the mean action an evaluation."""
+from recall.runs import RunSpec
 
 
-class OffPolicyTraining(Training):
+class OffPolicyTraining(ControlTraining):
     """Soft actor-critics on a Gymnasium environment; an update is an environment step."""
 
     parts = ("streams", "envs", "agent", "replay", "recaller", "learned", "log")
@@ -32,16 +27,14 @@ class OffPolicyTraining(Training):
         self.config = spec.agent
         seeds = self.streams.integers("env", 0, 2**31)
         self.envs = GymEnvs(spec.env, seeds)
-        self.eval_env = GymEnv(spec.env)
         obs_dim, action_dim = self.envs.obs_dim, self.envs.action_dim
-        self.agent = SAC(spec.agent, obs_dim, action_dim, self.streams)
+        self.agent: SAC = SAC(spec.agent, obs_dim, action_dim, self.streams)
         capacity = min(spec.agent.buffer_size, spec.total_steps)
         self.replay = ReplayBuffer(capacity, len(spec.seeds), obs_dim, action_dim)
         self.recaller = self._recaller()
         self.diagnosis = None
         if self.recaller is not None:
             self.diagnosis = Diagnosis(spec.env, self.replay, self.recaller, self.agent)
-        self.learned = Means()
 
     def _recaller(self) -> ContinuousRecaller | None:
         if self.spec.recall is None:
@@ -82,22 +75,11 @@ class OffPolicyTraining(Training):
         return transitions(self.replay.take(numbers))
 
     def _evaluate(self) -> None:
-        index = -(-self.update // self.spec.eval_every) - 1
-        seeds = evaluation_seeds(index, EVALUATION_EPISODES)
-        scores = np.array([self._evaluate_run(run, seeds) for run in range(len(self.spec.seeds))])
-        metrics = {"return": scores[:, 0], "episode_length": scores[:, 1], "train_return": self.envs.take_returns()}
-        self.log.add("metrics", self.steps, metrics | self.learned.take())
+        self.log.add("metrics", self.steps, self.evaluation())
         if self.diagnosis is not None:
             self.log.add("recall", self.steps, self.diagnosis.measure(self.steps))
 
-    def _evaluate_run(self, run: int, seeds: range) -> tuple[float, float]:
-        def act(obs: np.ndarray) -> np.ndarray:
-            action = self.agent.act(obs.astype(np.float32)[None, None], runs=slice(run, run + 1))
-            return self.eval_env.rescale(action[0, 0])
-
-        return evaluate(self.eval_env.env, act, seeds)
-
-    def result(self) -> Result:
-        """What a finished training gives, the actors' layers among it."""
-        layers = {f"actor.{index}": layer.numpy() for index, layer in enumerate(self.agent.learner.actor)}
-        return replace(super().result(), policy=layers)
+    @property
+    def layers(self) -> Sequence[np.ndarray]:
+        """The actors' weights and biases."""
+        return [layer.numpy() for layer in self.agent.learner.actor]

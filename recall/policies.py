@@ -1,5 +1,6 @@
 """What was learned, put to the test again: the stored policy of a record in a fresh environment."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,14 +9,22 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from scipy import stats
 
-from recall.agents.actor import act
+from recall.agents.actor import act, mean_action
+from recall.agents.sac import SACConfig
+from recall.agents.trpo import TRPOConfig
 from recall.analysis.records import Record
+from recall.control import EVALUATION_EPISODES
 from recall.envs.gym_env import GymConfig, GymEnv
 from recall.errors import RecordError
 from recall.evaluation import evaluation_seeds, run_episode
-from recall.off_policy import EVALUATION_EPISODES
 from recall.runs import POLICY, RunSpec, numerics
 from recall.specs import spec_from_json
+
+MEAN_ACTIONS: dict[type, Callable[[Sequence[np.ndarray], np.ndarray], np.ndarray]] = {
+    SACConfig: act,
+    TRPOConfig: mean_action,
+}
+"""How the stored layers of an agent act, without noise."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Policy:
     spec: RunSpec
     """What was trained."""
     layers: list[np.ndarray]
-    """Weights and biases of the actor, (runs, ...) each."""
+    """What the actor acts by, (runs, ...) each."""
 
     @property
     def env(self) -> GymConfig:
@@ -43,7 +52,8 @@ class Policy:
     def action(self, run: int, obs: np.ndarray) -> np.ndarray:
         """The mean action of one run in [-1, 1], (action_dim,), for obs (obs_dim,)."""
         layers = [layer[run : run + 1] for layer in self.layers]
-        return act(layers, np.asarray(obs, np.float32)[None, None])[0, 0]
+        act_without_noise = MEAN_ACTIONS[type(self.spec.agent)]
+        return act_without_noise(layers, np.asarray(obs, np.float32)[None, None])[0, 0]
 
 
 def load_policy(record: Record) -> Policy:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from recall.agents.actor_critic import ActorCriticConfig
 from recall.agents.sac import SACConfig
+from recall.agents.trpo import TRPOConfig
 from recall.continuous_recaller import ContinuousRecallConfig
 from recall.envs.four_rooms import FourRoomsConfig
 from recall.envs.gym_env import GymConfig
@@ -22,12 +23,14 @@ class Kind(NamedTuple):
 
     env: type
     agent: type
-    recall: type
+    recall: type | None
+    """None where there is no recall yet."""
 
 
 KINDS = {
     ActorCriticConfig.name: Kind(FourRoomsConfig, ActorCriticConfig, RecallConfig),
     SACConfig.name: Kind(GymConfig, SACConfig, ContinuousRecallConfig),
+    TRPOConfig.name: Kind(GymConfig, TRPOConfig, None),
 }
 """By the name of the agent."""
 
@@ -50,7 +53,7 @@ def spec_from_json(content: Mapping[str, Any]) -> RunSpec:
         spec = RunSpec(
             env=_config(kind.env, settings["env"]),
             agent=_config(kind.agent, settings["agent_config"]),
-            recall=None if recall is None else _config(kind.recall, recall),
+            recall=None if recall is None else _recall(kind, recall),
             **vars(_config(_Labels, content["labels"])),
             **vars(_config(_Budget, {name: settings[name] for name in parameter_names(_Budget)})),
         )
@@ -82,6 +85,12 @@ class _Budget:
     seeds: tuple[int, ...]
     total_steps: int
     eval_every: int
+
+
+def _recall(kind: Kind, values: Mapping[str, Any]) -> Any:
+    if kind.recall is None:
+        raise ParameterError(f"{kind.agent.__name__} knows no recall")
+    return _config(kind.recall, values)
 
 
 def _config(cls: type, values: Mapping[str, Any]) -> Any:

@@ -7,14 +7,20 @@ from pathlib import Path
 
 from recall.agents.actor_critic import ActorCriticConfig
 from recall.agents.sac import SACConfig
+from recall.agents.trpo import TRPOConfig
 from recall.checkpoints import Checkpoint
 from recall.errors import CheckpointError, TrainingStoppedError
 from recall.loop import Training
 from recall.off_policy import OffPolicyTraining
 from recall.on_policy import OnPolicyTraining
 from recall.runs import Result, RunSpec
+from recall.trust_region import TrustRegionTraining
 
-TRAININGS: dict[type, type[Training]] = {ActorCriticConfig: OnPolicyTraining, SACConfig: OffPolicyTraining}
+TRAININGS: dict[type, type[Training]] = {
+    ActorCriticConfig: OnPolicyTraining,
+    SACConfig: OffPolicyTraining,
+    TRPOConfig: TrustRegionTraining,
+}
 """The loop of every kind of agent."""
 
 CHECKPOINT_SECONDS = 20

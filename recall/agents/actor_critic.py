@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recall.buffers import Rollout
+from recall.buffers import Rollout, by_run
 from recall.errors import ConfigError
 from recall.networks import StackedMLP, load_optimizer_state, optimizer_state, tanh
 from recall.returns import gae
@@ -156,8 +156,3 @@ class ActorCritic:
         )
         flat = [by_run(x) for x in (rollout.obs, rollout.action, advantage, advantage + value)]
         return flat[0], flat[1], torch.from_numpy(flat[2]), torch.from_numpy(flat[3])
-
-
-def by_run(array: np.ndarray) -> np.ndarray:
-    """(steps, runs, envs) -> (runs, steps * envs), contiguous."""
-    return np.ascontiguousarray(array.swapaxes(0, 1)).reshape(array.shape[1], -1)

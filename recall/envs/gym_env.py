@@ -129,6 +129,11 @@ class GymEnv:
         """Steps until an episode is truncated; None where only the environment itself ends one."""
         return None if self.env.spec is None else self.env.spec.max_episode_steps
 
+    @property
+    def elapsed(self) -> int:
+        """Steps since the episode began."""
+        return len(self._actions)
+
     def rescale(self, action: np.ndarray) -> np.ndarray:
         """From [-1, 1] to the environment's bounds, (..., action_dim); in bounds of [-1, 1] nothing changes."""
         return (self._centre + self._half * action).astype(self._dtype)
@@ -162,13 +167,18 @@ class GymEnv:
         """
         action = np.array(action, np.float32)
         if not np.isfinite(action).all():
-            raise NonFiniteError(f"{self._where}: the action is NaN or infinite")
+            raise NonFiniteError(f"{self.where}: the action is NaN or infinite")
         self._actions.append(action)
         next_obs, reward, terminated, truncated, _ = self.env.step(self.rescale(action))
         self.obs = self._checked(next_obs)
         if not np.isfinite(float(reward)):
-            raise NonFiniteError(f"{self._where}: the reward is NaN or infinite")
+            raise NonFiniteError(f"{self.where}: the reward is NaN or infinite")
         return self.obs, float(reward), bool(terminated), bool(truncated)
+
+    def note(self, action: np.ndarray, obs: np.ndarray) -> None:
+        """Take in a step that was made on its simulation beside `step`, exactly as that would have made it."""
+        self._actions.append(action)
+        self.obs = obs
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs: how this episode began, its actions, and the proof."""
@@ -214,11 +224,12 @@ class GymEnv:
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, which is then named
             obs = np.array(obs, np.float32)
         if not np.isfinite(obs).all():
-            raise NonFiniteError(f"{self._where}: the observation is NaN or infinite")
+            raise NonFiniteError(f"{self.where}: the observation is NaN or infinite")
         return obs
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """Environment and step, for the sentence of an error."""
         return f"{self.config.env_id}, step {len(self._actions)} of an episode"
 
 

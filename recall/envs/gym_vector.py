@@ -1,4 +1,4 @@
-"""One Gymnasium environment for every run of a group, stepped in turn."""
+"""Gymnasium environments for every run of a group, stepped in turn."""
 
 import numpy as np
 
@@ -10,13 +10,18 @@ class GymEnvs:
 
     Args:
         config: which environment.
-        seeds: of the first resets, one a run; later ones go on from each environment's own generator.
+        seeds: of the first resets, (runs,) or, for several environments each, (runs, envs); later resets go on from
+            each environment's own generator.
+
+    Arrays have the environments of the first run first, then those of the second: (runs * envs, ...).
     """
 
     def __init__(self, config: GymConfig, seeds: np.ndarray) -> None:
-        self.envs = [GymEnv(config) for _ in seeds]
-        self.obs = np.stack([env.reset(int(seed)) for env, seed in zip(self.envs, seeds, strict=True)])
-        self.returns = np.zeros(len(seeds))
+        self.envs = [GymEnv(config) for _ in range(seeds.size)]
+        self.obs = np.stack([env.reset(int(seed)) for env, seed in zip(self.envs, seeds.ravel(), strict=True)])
+        self.elapsed = np.zeros(seeds.size, np.int64)
+        """Steps since each episode began."""
+        self.returns = np.zeros(seeds.size)
         self.finished: list[list[float]] = [[] for _ in seeds]
 
     @property
@@ -33,24 +38,30 @@ class GymEnvs:
         """Act in every environment.
 
         Args:
-            action: (runs, action_dim) in [-1, 1].
+            action: (envs, action_dim) in [-1, 1].
 
         Returns:
-            next_obs (runs, obs_dim), the terminal one included; reward, terminated, truncated, (runs,) each.
+            next_obs (envs, obs_dim), the terminal one included; reward, terminated, truncated, (envs,) each.
         """
-        steps = [env.step(each) for env, each in zip(self.envs, action, strict=True)]
-        next_obs, reward, terminated, truncated = (np.array(column) for column in zip(*steps, strict=True))
+        next_obs, reward, terminated, truncated = self._advance(action)
         self.returns += reward
+        self.elapsed += 1
         self.obs = next_obs
-        for run in np.flatnonzero(terminated | truncated):
-            self._restart(int(run))
+        for index in np.flatnonzero(terminated | truncated):
+            self._restart(int(index))
         return next_obs, reward, terminated, truncated
 
-    def _restart(self, run: int) -> None:
+    def _advance(self, action: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """What `step` returns, without what follows from it."""
+        steps = [env.step(each) for env, each in zip(self.envs, action, strict=True)]
+        next_obs, reward, terminated, truncated = (np.array(column) for column in zip(*steps, strict=True))
+        return next_obs, reward, terminated, truncated
+
+    def _restart(self, index: int) -> None:
         self.obs = self.obs.copy()
-        self.obs[run] = self.envs[run].reset()
-        self.finished[run].append(self.returns[run])
-        self.returns[run] = 0.0
+        self.obs[index] = self.envs[index].reset()
+        self.finished[index * len(self.finished) // len(self.envs)].append(self.returns[index])
+        self.returns[index], self.elapsed[index] = 0.0, 0
 
     def take_returns(self) -> np.ndarray:
         """Mean return of the episodes that ended since the last call, (runs,); NaN where none did."""
@@ -72,4 +83,5 @@ class GymEnvs:
         for run, env in enumerate(self.envs):
             env.load_state(state["envs"][str(run)])
         self.obs = np.stack([env.obs for env in self.envs])
+        self.elapsed = np.array([env.elapsed for env in self.envs])
         self.returns, self.finished = np.array(state["returns"]), state["finished"]

@@ -1,0 +1,66 @@
+"""What trainings on Gymnasium environments have in common: how they are evaluated, and the policies they leave."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from recall.envs.gym_env import GymConfig, GymEnv
+from recall.envs.gym_vector import GymEnvs
+from recall.evaluation import evaluate, evaluation_seeds
+from recall.logbook import Means
+from recall.loop import Training
+from recall.runs import Result, RunSpec
+
+EVALUATION_EPISODES = 5
+"""Episodes of the mean action an evaluation."""
+
+
+class Actor(Protocol):
+    """Who acts in an environment."""
+
+    def act(self, obs: np.ndarray, noise: np.ndarray | float = 0.0, runs: slice = slice(None)) -> np.ndarray:
+        """Actions (runs, n, action_dim) for obs (runs, n, obs_dim); the mean's without noise."""
+
+
+class ControlTraining(Training):
+    """Agents on a Gymnasium environment."""
+
+    envs: GymEnvs
+    """Where they are trained."""
+    agent: Actor
+    """Who is trained."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        super().__init__(spec)
+        assert isinstance(spec.env, GymConfig)
+        self.eval_env = GymEnv(spec.env)
+        self.learned = Means()
+
+    @property
+    @abstractmethod
+    def layers(self) -> Sequence[np.ndarray]:
+        """What the policies act by, (runs, ...) each."""
+
+    def evaluation(self) -> dict[str, np.ndarray]:
+        """A row of metrics: the mean actions' score, the returns in training, what was learned since the last row."""
+        index = -(-self.update // self.spec.eval_every) - 1
+        seeds = evaluation_seeds(index, EVALUATION_EPISODES)
+        scores = np.array([self._evaluate_run(run, seeds) for run in range(len(self.spec.seeds))])
+        metrics = {"return": scores[:, 0], "episode_length": scores[:, 1], "train_return": self.envs.take_returns()}
+        return metrics | self.learned.take()
+
+    def _evaluate_run(self, run: int, seeds: range) -> tuple[float, float]:
+        def act(obs: np.ndarray) -> np.ndarray:
+            action = self.agent.act(obs.astype(np.float32)[None, None], runs=slice(run, run + 1))
+            return self.eval_env.rescale(np.clip(action[0, 0], -1, 1))
+
+        return evaluate(self.eval_env.env, act, seeds)
+
+    def result(self) -> Result:
+        """What a finished training gives, the actors' layers among it."""
+        contiguous = map(np.ascontiguousarray, self.layers)  # safetensors stores other arrays wrongly
+        layers = {f"actor.{index}": layer for index, layer in enumerate(contiguous)}
+        return replace(super().result(), policy=layers)
