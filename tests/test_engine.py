@@ -6,12 +6,17 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from small_sac import ACTION, CONFIG, OBS
 from torch import Tensor
 from torch.func import grad
 
+import recall.agents.sac_learner
+from recall.agents.sac_learner import SAC
 from recall.engine import Precision, compiled, engine, product
+from recall.seeding import Streams
 
 SHAPES = [(1, 5, 3, 4), (3, 16, 32, 8), (2, 1, 7, 1)]
 """Runs, batch, inputs and outputs."""
@@ -141,3 +146,13 @@ def test_without_a_compiler_training_is_eager_and_says_so_once(root: Path, tmp_p
     assert one.startswith("eager ")
     (notice,) = done.stderr.splitlines()
     assert notice.startswith("recall: no C++ compiler works here, so training runs eagerly and slower (")
+
+
+def test_states_are_valued_by_one_graph_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as a growing replay buffer holds: torch would refuse a ninth graph."""
+    monkeypatch.setattr(recall.agents.sac_learner, "VALUE_CHUNK", 4)
+    agent = SAC(CONFIG, OBS, ACTION, Streams((0,)))
+    obs = np.random.default_rng(0).standard_normal((1, 50, OBS), np.float32)
+    values = agent.value(obs)
+    for n in range(1, 50, 4):
+        np.testing.assert_allclose(agent.value(obs[:, :n]), values[:, :n], atol=1e-6)

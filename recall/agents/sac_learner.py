@@ -52,11 +52,11 @@ class SAC:
     def value(self, obs: np.ndarray) -> np.ndarray:
         """Values (runs, n) of states (runs, n, obs_dim): the lower critic at the mean action."""
         runs, n, dim = obs.shape
-        padded = np.zeros((runs, -(-n // VALUE_CHUNK) * VALUE_CHUNK, dim), np.float32)
-        padded[:, :n] = obs
-        chunks = torch.from_numpy(padded).split(VALUE_CHUNK, 1)
+        chunks = np.zeros((-(-n // VALUE_CHUNK), runs, VALUE_CHUNK, dim), np.float32)  # strides of each are the same
+        for chunk, part in zip(chunks, np.split(obs, range(VALUE_CHUNK, n, VALUE_CHUNK), 1), strict=True):
+            chunk[:, : part.shape[1]] = part
         with torch.no_grad():
-            values = [self._value(self.learner.actor, self.learner.critics, chunk) for chunk in chunks]
+            values = [self._value(self.learner.actor, self.learner.critics, each) for each in torch.from_numpy(chunks)]
         return torch.cat(values, 1)[:, :n].numpy()
 
     def imitate(self, obs: np.ndarray, x: np.ndarray, valid: np.ndarray, weight: float) -> None:
