@@ -39,7 +39,7 @@ def _plain(env: gym.Env) -> bool:
     return True
 
 
-class _Bodies(GymEnvs):
+class Bodies(GymEnvs):
     """Environments of one class: what differs between classes is a method of a subclass.
 
     `self.env` is the first of them, whose settings are those of all.
@@ -119,7 +119,7 @@ class _Bodies(GymEnvs):
         return ~healthy & self.env._terminate_when_unhealthy
 
 
-class HalfCheetahs(_Bodies):
+class HalfCheetahs(Bodies):
     """HalfCheetah-v5: never falls."""
 
     def _judge(
@@ -128,7 +128,7 @@ class HalfCheetahs(_Bodies):
         return self._forward(velocity) - self._control_cost(ctrl), np.zeros(len(ctrl), bool)
 
 
-class Walkers(_Bodies):
+class Walkers(Bodies):
     """Walker2d-v5: healthy while its height and angle are."""
 
     velocity_limit = 10.0
@@ -152,7 +152,7 @@ class Hoppers(Walkers):
         return super()._healthy(qpos, qvel) & _between(self.env._healthy_state_range, rest).all(1)
 
 
-class Ants(_Bodies):
+class Ants(Bodies):
     """Ant-v5: pays for contact forces, which may be observed."""
 
     feels_contacts = True
@@ -189,7 +189,7 @@ def _between(bounds: tuple[float, float], values: np.ndarray) -> np.ndarray:
     return (bounds[0] < values) & (values < bounds[1])
 
 
-BODIES: dict[type, type[_Bodies]] = {
+BODIES: dict[type, type[Bodies]] = {
     HalfCheetahEnv: HalfCheetahs,
     Walker2dEnv: Walkers,
     HopperEnv: Hoppers,
