@@ -23,7 +23,7 @@ struct Sizes {
   auto all() const { return std::tie(batch, obs, action, hidden); }
 };
 
-// The tensors of `Learner` of recall/agents/sac_learner.py in the order of its fields.
+// The tensors of `Learner` of recall/agents/sac_update.py in the order of its fields.
 struct Learner {
   Tensors actor, critics, targets;
   at::Tensor log_temperature;

@@ -1,4 +1,4 @@
-// One run's update of soft actor-critic: what `update_` of recall/agents/sac_learner.py does.
+// One run's update of soft actor-critic: what `update_` of recall/agents/sac_update.py does.
 #pragma once
 
 #include <array>
