@@ -21,7 +21,7 @@ HELD_OUT = 20
 class ContinuousRecallConfig:
     """How recall traces are made and how they pull the policy. The defaults are the arm *repaired*."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     """Raised by every change that moves numbers; part of the identity of a run."""
 
     length: int = 20

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from small_control import CART, Cart, run_eagerly, sac_spec, trained
 
-import recall.off_policy
+import recall.control
+from recall.control import EVALUATION_EPISODES
 from recall.errors import NonFiniteError
 from recall.evaluation import FIRST_SEED, Evaluation, evaluate, evaluation_seeds, run_episode
-from recall.off_policy import EVALUATION_EPISODES
 from recall.runs import RunSpec
 
 
@@ -80,7 +80,7 @@ def evaluated(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         return evaluate(env, act, seeds)
 
     with monkeypatch.context() as patch:
-        patch.setattr(recall.off_policy, "evaluate", spy)
+        patch.setattr(recall.control, "evaluate", spy)
         training = trained(spec, 0)
         while training.update < spec.n_updates:
             training.step()

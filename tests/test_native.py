@@ -1,4 +1,4 @@
-"""The native update against the readable one, and the library that holds it: how it is built, and what if not."""
+"""The native update and imitation against the readable ones; the library of both: how it is built, and what if not."""
 
 import os
 import subprocess
@@ -14,6 +14,7 @@ from small_sac import numbers, tensors
 from torch import Tensor
 
 from recall.agents.sac import Batch, SACConfig
+from recall.agents.sac_imitation import Gradient, TracedPairs, eager_gradient, native_gradient
 from recall.agents.sac_update import Learner, Update, init_learner, native_update, update_
 from recall.engine import Precision
 from recall.functional import Layers
@@ -33,12 +34,24 @@ SHAPES = [  # runs, batch, obs, action, hidden
 ]
 
 
+def needed(config: SACConfig) -> None:
+    """Skips where there is nothing native."""
+    try:
+        build.load(config.precision)
+    except (RuntimeError, OSError) as error:
+        pytest.skip(f"nothing native in {config.precision} here: {error}")
+
+
 def native(config: SACConfig) -> Update:
     """The native update; skips where there is none."""
-    try:
-        return native_update(config)
-    except (RuntimeError, OSError) as error:
-        pytest.skip(f"no native update in {config.precision} here: {error}")
+    needed(config)
+    return native_update(config)
+
+
+def gradients(config: SACConfig) -> tuple[Gradient, Gradient]:
+    """Of Eq. 6: as it reads in float32, and native; skips where there is none."""
+    needed(config)
+    return eager_gradient(replace(config, precision="float32")), native_gradient(config)
 
 
 def a_case(config: SACConfig, runs: int, obs: int, action: int) -> Case:
@@ -174,6 +187,61 @@ def test_other_shapes_are_refused() -> None:
         with pytest.raises(RuntimeError, match=r"shape|number of layers"):
             update(*wrong)
     assert learner.updates == 2
+
+
+# Imitation
+
+
+def some_pairs(runs: int, size: int, obs: int, action: int) -> TracedPairs:
+    """Traced pairs, half of them valid, none of them in the last of several runs."""
+    valid = numbers(runs, size, seed=9) > 0
+    valid[1:][-1:] = False
+    return TracedPairs(numbers(runs, size, obs, seed=7), 2 * numbers(runs, size, action, seed=8), valid)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_imitation_is_the_readable_gradient(shape: tuple[int, int, int, int, tuple[int, ...]]) -> None:
+    runs, size, obs, action, hidden = shape
+    config = SACConfig(batch_size=size, hidden=hidden, precision="float32")
+    readable, fast = gradients(config)
+    actor, pairs = a_case(config, runs, obs, action)[0].actor, some_pairs(runs, size, obs, action)
+    for one, other in zip(fast(actor, pairs, 0.3), readable(actor, pairs, 0.3), strict=True):
+        assert distance(one, other) < 1e-5
+        assert (one[1:][-1:] == 0).all()
+
+
+def test_imitation_in_bfloat16_is_nearly() -> None:
+    config = SACConfig(batch_size=64, hidden=(64, 32))
+    readable, fast = gradients(config)
+    actor, pairs = a_case(config, 1, 11, 3)[0].actor, some_pairs(1, 64, 11, 3)
+    for one, other in zip(fast(actor, pairs, 0.3), readable(actor, pairs, 0.3), strict=True):
+        assert torch.cosine_similarity(one.flatten(), other.flatten(), 0) > 0.999
+
+
+@pytest.mark.parametrize("place", ["obs", "x"])
+def test_imitation_of_what_is_not_finite_is_not(place: str) -> None:
+    """The next gradient, of finite numbers, is free of it."""
+    config = SACConfig(hidden=(8, 8), precision="float32")
+    _, fast = gradients(config)
+    actor, pairs = a_case(config, 1, 3, 2)[0].actor, some_pairs(1, 7, 3, 2)
+    expected, wrong = fast(actor, pairs, 0.3), deepcopy(pairs)
+    getattr(wrong, place)[pairs.valid] = float("nan")
+    assert not all(layer.isfinite().all() for layer in fast(actor, wrong, 0.3))
+    assert all(one.equal(other) for one, other in zip(fast(actor, pairs, 0.3), expected, strict=True))
+
+
+def test_imitation_of_other_shapes_is_refused() -> None:
+    config = SACConfig(hidden=(8,), precision="float32")
+    _, fast = gradients(config)
+    actor, pairs = a_case(config, 2, 3, 1)[0].actor, some_pairs(2, 7, 3, 1)
+    for wrong in (
+        (actor, pairs._replace(obs=pairs.obs[:, :, :2])),
+        (actor, pairs._replace(valid=pairs.valid[:, :6])),
+        (actor, pairs._replace(x=pairs.x[:1])),
+        (tuple(layer[:1] for layer in actor), pairs),
+    ):
+        with pytest.raises(RuntimeError, match="shape"):
+            fast(*wrong, 0.3)
 
 
 # The library

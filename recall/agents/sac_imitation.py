@@ -1,5 +1,6 @@
 """How recall traces pull a soft actor-critic's policy (Eq. 6), and how far."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from recall.agents.sac import SACConfig, gaussian, gaussian_log_prob
 from recall.engine import compiled
 from recall.functional import ADAM_DECAY, ADAM_EPS, Layers, Moments, adam_, copy_, to_arrays
 from recall.imitation import imitation_loss
+from recall.native.build import load
 
 
 class TracedPairs(NamedTuple):
@@ -30,7 +32,7 @@ class TracedPairs(NamedTuple):
 
 
 def imitation_gradient(actor: Layers, pairs: TracedPairs, weight: Tensor, config: SACConfig) -> Layers:
-    """Gradient of weight, a scalar, times Eq. 6 in the actor's parameters.
+    """Gradient of weight, a scalar tensor, times Eq. 6 in the actor's parameters.
 
     The correction of the density for tanh does not depend on the policy and is left out.
     """
@@ -40,6 +42,39 @@ def imitation_gradient(actor: Layers, pairs: TracedPairs, weight: Tensor, config
         return weight * imitation_loss(log_prob, pairs.valid).sum()
 
     return torch.func.grad(loss)(actor)
+
+
+Gradient = Callable[[Layers, TracedPairs, float], Layers]
+"""`imitation_gradient` with its settings, of a weight that is a number."""
+
+
+def eager_gradient(config: SACConfig) -> Gradient:
+    """As it stands above."""
+    return lambda actor, pairs, weight: imitation_gradient(actor, pairs, torch.tensor(weight), config)
+
+
+def compiled_gradient(config: SACConfig) -> Gradient:
+    """As one compiled graph."""
+    graph = compiled(partial(imitation_gradient, config=config))
+    return lambda actor, pairs, weight: graph(actor, pairs, torch.tensor(weight))
+
+
+def native_gradient(config: SACConfig) -> Gradient:
+    """As one operator in C++, of `recall/native`, on one thread.
+
+    Raises:
+        OSError: there is no compiler to build it.
+        RuntimeError: it cannot be built, or not run by this processor.
+    """
+    load(config.precision)
+    bfloat16 = config.precision == "bfloat16"
+    return lambda actor, pairs, weight: tuple(
+        torch.ops.recall_native.imitation_gradient(actor, *pairs, weight, bfloat16)
+    )
+
+
+GRADIENTS = {"eager": eager_gradient, "compiled": compiled_gradient, "native": native_gradient}
+"""By engine."""
 
 
 def policy_kl(before: Layers, after: Layers, obs: Tensor) -> Tensor:
@@ -65,11 +100,11 @@ class Imitation:
         self.steps = torch.zeros(())
         self.kl = torch.zeros(len(actor[0]))
         """KL by which the last step of its own moved the policy on the imitated states, (runs,)."""
-        self._gradient = compiled(partial(imitation_gradient, config=config))
+        self._gradient = GRADIENTS[config.numerics["engine"]](config)
 
     def gradient(self, pairs: TracedPairs, weight: float) -> Layers:
         """Of weight times Eq. 6."""
-        return self._gradient(self.actor, pairs, torch.tensor(weight))
+        return self._gradient(self.actor, pairs, weight)
 
     def step(self, pairs: TracedPairs, weight: float) -> None:
         """One step of Adam down weight times Eq. 6, at the actor's learning rate (Algorithm 2, line 13).

@@ -47,9 +47,9 @@ class Critic {
     hidden_.input_gradient(parameters.front(), first, c, stride, add);
   }
 
-  // After `backward`: every layer descends.
-  void descend(const std::vector<Descent>& parameters, const T* inputs, Adam& adam) {
-    const Descent& d = parameters.back();
+  // After `backward`: calls take(layer, part, at, n, gradient) for all layers; `inputs` are transposed.
+  template <typename Take>
+  void gradients(const T* inputs, const Take& take) {
     const T* units = hidden_.units();
     float bias = 0;
     std::memset(sums_, 0, width_ * sizeof(float));
@@ -59,9 +59,9 @@ class Critic {
         store(sums_ + j, load(sums_ + j) + load(units + row * width_ + j) * Vector(upstream_[row]));
       }
     }
-    adam.step(n_, d.parameters.weight, d.first.weight, d.second.weight, sums_, nullptr);
-    adam.step(1, d.parameters.bias, d.first.bias, d.second.bias, &bias, nullptr);
-    hidden_.descend(parameters, inputs, adam);
+    take(hidden_.n_layers(), &Affine::weight, 0, n_, sums_);
+    take(hidden_.n_layers(), &Affine::bias, 0, 1, &bias);
+    hidden_.gradients(inputs, take);
   }
 
  private:

@@ -48,6 +48,7 @@ class Hidden {
     }
   }
 
+  size_t n_layers() const { return layers_.size(); }
   int64_t width() const { return layers_.back().out_stride; }
   const T* units() const { return units_.back(); }
 
@@ -97,13 +98,15 @@ class Hidden {
                layer.in_stride, c, stride, add);
   }
 
-  // Every layer descends; `inputs` are transposed.
-  void descend(const std::vector<Descent>& parameters, const T* inputs, Adam& adam) {
+  // After `backward`: calls take(layer, part, at, n, gradient) for all layers; `inputs` are transposed.
+  template <typename Take>
+  void gradients(const T* inputs, const Take& take) {
     for (size_t i = 0; i < layers_.size(); ++i) {
       const Layer<T>& layer = layers_[i];
       const T* words = interleave(gradients_[i], rows_, layer.out_stride, scratch_.gradient_words);
       const T* columns = i ? transposed_units(i - 1) : inputs;
-      layer.descend(parameters[i], columns, words, rows_, sums_[i], scratch_.products, adam);
+      layer.gradient(columns, words, rows_, sums_[i], scratch_.products,
+                     [&](auto... where) { take(i, where...); });
     }
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <vector>
 
 #include "adam.h"
 #include "buffer.h"
@@ -18,6 +19,18 @@ struct Affine {
 // What Adam changes and what it reads; nothing is added to the gradient where `added` holds null pointers.
 struct Descent {
   Affine parameters, first, second, added;
+};
+
+// Lets Adam change the layers of a network as their gradients are found.
+struct Descend {
+  const std::vector<Descent>& layers;
+  Adam& adam;
+
+  void operator()(size_t layer, float* Affine::*part, int64_t at, int64_t n, const float* gradient) const {
+    const Descent& d = layers[layer];
+    adam.step(n, d.parameters.*part + at, d.first.*part + at, d.second.*part + at, gradient,
+              d.added.*part ? d.added.*part + at : nullptr);
+  }
 };
 
 template <typename T>
@@ -56,21 +69,21 @@ class Layer {
   const T* transposed() const { return transposed_; }
   const float* bias() const { return bias_; }
 
-  // Adam down the gradient inputs' times gradients, in slabs that stay in the second-level cache.
+  // Calls take(part, at, n, gradient) for all of the gradient inputs' times gradients: n weights or biases from `at` on,
+  // out of slabs that stay in the second-level cache.
   //
   // inputs: transposed, (in, batch); gradients: words (batch, out); sums: of the gradients over the batch.
-  void descend(const Descent& d, const T* inputs, const T* gradients, int64_t batch, const float* sums, float* slab,
-               Adam& adam) const {
+  template <typename Take>
+  void gradient(const T* inputs, const T* gradients, int64_t batch, const float* sums, float* slab,
+                const Take& take) const {
     for (int64_t row = 0; row < in; row += BLOCK) {
       const int64_t rows = std::min(BLOCK, in - row);
       product<T>({rows, batch, out_stride}, inputs + row * batch, batch, gradients, out_stride, slab, out_stride);
       for (int64_t i = 0; i < rows; ++i) {
-        const int64_t at = (row + i) * out;
-        adam.step(out, d.parameters.weight + at, d.first.weight + at, d.second.weight + at, slab + i * out_stride,
-                  d.added.weight ? d.added.weight + at : nullptr);
+        take(&Affine::weight, (row + i) * out, out, slab + i * out_stride);
       }
     }
-    adam.step(out, d.parameters.bias, d.first.bias, d.second.bias, sums, d.added.bias);
+    take(&Affine::bias, 0, out, sums);
   }
 
  private:

@@ -2,9 +2,11 @@
 #include <torch/library.h>
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 
 #include <memory>
 
+#include "imitation.h"
 #include "update.h"
 
 namespace recall {
@@ -37,19 +39,23 @@ Tensors contiguous(at::TensorList tensors) {
   return found;
 }
 
-Sizes sizes_of(const Learner& learner, const Tensors& batch) {
-  Sizes sizes{batch[0].size(1), batch[0].size(2), batch[1].size(2), {}};
-  for (size_t i = 0; i + 2 < learner.actor.size(); i += 2) {
-    sizes.hidden.push_back(learner.actor[i].size(2));
+Sizes sizes_of(const Tensors& actor, const at::Tensor& obs, const at::Tensor& action) {
+  Sizes sizes{obs.size(1), obs.size(2), action.size(2), {}};
+  for (size_t i = 0; i + 2 < actor.size(); i += 2) {
+    sizes.hidden.push_back(actor[i].size(2));
   }
   return sizes;
+}
+
+void check_actor(const Tensors& actor, int64_t runs, const Sizes& sizes) {
+  check_sizes(actor[0], {runs, sizes.obs, sizes.hidden[0]}, "the actor's first layer");
+  check_sizes(actor.back(), {runs, 1, 2 * sizes.action}, "the actor's last layer");
 }
 
 void check(const Learner& learner, const Tensors& batch, const at::Tensor& noise, const Tensors& imitation,
            const Sizes& sizes) {
   const int64_t runs = learner.actor[0].size(0);
-  check_sizes(learner.actor[0], {runs, sizes.obs, sizes.hidden[0]}, "the actor's first layer");
-  check_sizes(learner.actor.back(), {runs, 1, 2 * sizes.action}, "the actor's last layer");
+  check_actor(learner.actor, runs, sizes);
   check_sizes(learner.critics[0], {2 * runs, sizes.obs + sizes.action, sizes.hidden[0]}, "the critics' first layer");
   check_sizes(batch[0], {runs, sizes.batch, sizes.obs}, "obs");
   check_sizes(batch[1], {runs, sizes.batch, sizes.action}, "action");
@@ -61,21 +67,27 @@ void check(const Learner& learner, const Tensors& batch, const at::Tensor& noise
 }
 
 // The thread's workspace for these sizes; the next sizes take its place.
-template <typename T>
-Update<T>& workspace(const Sizes& sizes) {
-  thread_local std::unique_ptr<Update<T>> kept;
+template <typename Work>
+Work& workspace(const Sizes& sizes) {
+  thread_local std::unique_ptr<Work> kept;
   if (!kept || kept->sizes().all() != sizes.all()) {
-    kept = std::make_unique<Update<T>>(sizes);
+    kept = std::make_unique<Work>(sizes);
   }
   return *kept;
+}
+
+// Products used AMX's tiles perhaps, which slow down whatever comes next.
+template <typename T>
+void release() {
+  at::native::cpublas::brgemm_release(WORD<T> > 1);
 }
 
 template <typename T>
 at::Tensor update(const Learner& learner, const Tensors& batch, const at::Tensor& noise, const Tensors& imitation,
                   const Settings& settings) {
-  const Sizes sizes = sizes_of(learner, batch);
+  const Sizes sizes = sizes_of(learner.actor, batch[0], batch[1]);
   check(learner, batch, noise, imitation, sizes);
-  Update<T>& update = workspace<T>(sizes);
+  Update<T>& update = workspace<Update<T>>(sizes);
   *learner.updates.data_ptr<float>() += 1;
   const int64_t runs = noise.size(1);
   const at::Tensor metrics = at::empty({runs, sizeof(Metrics) / sizeof(float)}, noise.options());
@@ -85,8 +97,29 @@ at::Tensor update(const Learner& learner, const Tensors& batch, const at::Tensor
                     of(batch[4], run), of(noise[0], run), of(noise[1], run)};
     *reinterpret_cast<Metrics*>(of(metrics, run)) = update(learner, run, own, imitation, settings);
   }
-  at::native::cpublas::brgemm_release(WORD<T> > 1);  // of AMX's tiles, which slow down whatever comes next
+  release<T>();
   return metrics.t();
+}
+
+template <typename T>
+Tensors imitation(const Tensors& actor, const at::Tensor& obs, const at::Tensor& x, const at::Tensor& valid,
+                  float weight) {
+  const Sizes sizes = sizes_of(actor, obs, x);
+  const int64_t runs = obs.size(0);
+  check_actor(actor, runs, sizes);
+  check_sizes(x, {runs, sizes.batch, sizes.action}, "x");
+  check_sizes(valid, {runs, sizes.batch}, "valid");
+  Tensors gradient;
+  for (const auto& layer : actor) {
+    gradient.push_back(at::empty_like(layer));
+  }
+  auto& write = workspace<ImitationGradient<T>>(sizes);
+  for (int64_t run = 0; run < runs; ++run) {
+    const auto of = [&](const at::Tensor& all) { return all.select(0, run).data_ptr<float>(); };
+    write(network(actor, run), of(obs), of(x), valid.select(0, run).data_ptr<bool>(), weight, network(gradient, run));
+  }
+  release<T>();
+  return gradient;
 }
 
 // Calls action(T()) with the type that products read.
@@ -113,6 +146,14 @@ at::Tensor soft_actor_critic(at::TensorList tensors, at::TensorList batch, const
   });
 }
 
+Tensors imitation_gradient(at::TensorList actor, const at::Tensor& obs, const at::Tensor& x, const at::Tensor& valid,
+                           double weight, bool bfloat16) {
+  const Tensors own = contiguous(actor);
+  return with_type(bfloat16, [&](auto number) {
+    return imitation<decltype(number)>(own, obs.contiguous(), x.contiguous(), valid.contiguous(), weight);
+  });
+}
+
 // Throws where products do not work.
 void probe(bool bfloat16) {
   with_type(bfloat16, [](auto number) {
@@ -131,5 +172,8 @@ TORCH_LIBRARY(recall_native, library) {
   library.def(
       "soft_actor_critic(Tensor(a!)[] learner, Tensor[] batch, Tensor noise, Tensor[] imitation, float learning_rate, "
       "float discount, float tau, bool automatic, bool bfloat16) -> Tensor");
+  library.def(
+      "imitation_gradient(Tensor[] actor, Tensor obs, Tensor x, Tensor valid, float weight, bool bfloat16) -> Tensor[]");
+  library.impl("imitation_gradient", c10::DispatchKey::CPU, &recall::imitation_gradient);
   library.impl("soft_actor_critic", c10::DispatchKey::CPU, &recall::soft_actor_critic);
 }

@@ -47,19 +47,34 @@ class Policy {
     }
   }
 
-  // Descends E[temperature log pi(a|s)] plus a loss with gradient `wanted` in the actions, (batch, stride).
-  void descend(const std::vector<Descent>& parameters, const T* obs, const float* wanted, int64_t stride,
-               float temperature, Adam& adam) {
-    output_gradient(wanted, stride, temperature / batch_);
-    float* c = outputs_;
-    std::memset(sums_, 0, head_.out_stride * sizeof(float));
-    write_gradient(batch_, head_.out_stride, static_cast<T*>(gradient_), static_cast<float*>(sums_),
-                   [&](int64_t row, int64_t j) { return load(c + row * head_.out_stride + j); });
-    const float* back = head_input_gradient();
-    hidden_.backward([&](int64_t row, int64_t j) { return load(back + row * head_.in_stride + j); });
+  // After `sample`: back from E[temperature log pi(a|s)] plus a loss with gradient `wanted` in the actions,
+  // (batch, stride).
+  void backward(const float* wanted, int64_t stride, float temperature) {
+    const float weight = temperature / batch_;
+    backward_from([&](int64_t row, int64_t j, int64_t at) {
+      // In x, log pi has the gradient 2 a; in log_std besides, by the Gaussian, -1.
+      const float x = weight * 2 * action_[at] + wanted[row * stride + j] * slope_[at];
+      return std::tuple(x, x * noisy_[at] - weight);
+    });
+  }
+
+  // Back from weight times Eq. 6, of actions before tanh x, (batch, action), in states obs where valid, (batch,).
+  void imitate(const Input<T>& obs, const float* x, const bool* valid, float weight) {
+    evaluate(obs);
+    const float share = weight / std::max<int64_t>(std::count(valid, valid + batch_, true), 1);
+    backward_from([&](int64_t row, int64_t, int64_t at) {
+      const float std = std::exp(std::clamp(log_std_[at], LOG_STD_MIN, LOG_STD_MAX)), z = (x[at] - mean_[at]) / std;
+      return valid[row] ? std::tuple(-share * z / std, share * (1 - z * z)) : std::tuple(0.f, 0.f);
+    });
+  }
+
+  // After either: calls take(layer, part, at, n, gradient) for all layers; `obs` are transposed.
+  template <typename Take>
+  void gradients(const T* obs, const Take& take) {
     const T* words = interleave(gradient_, rows_, head_.out_stride, scratch_.gradient_words);
-    head_.descend(parameters.back(), hidden_.transposed_units(), words, rows_, sums_, scratch_.products, adam);
-    hidden_.descend(parameters, obs, adam);
+    head_.gradient(hidden_.transposed_units(), words, rows_, sums_, scratch_.products,
+                   [&](auto... where) { take(hidden_.n_layers(), where...); });
+    hidden_.gradients(obs, take);
   }
 
  private:
@@ -96,17 +111,24 @@ class Policy {
     });
   }
 
-  // Of the loss in the head's outputs. In x, log pi has the gradient 2 a; in log_std besides, by the Gaussian, -1.
-  void output_gradient(const float* wanted, int64_t stride, float weight) {
+  // Back from of(row, j, at), a loss's gradients in mean and log_std, through all layers.
+  template <typename Of>
+  void backward_from(const Of& of) {
+    float* c = outputs_;
     for (int64_t row = 0; row < batch_; ++row) {
-      float* output = outputs_ + row * head_.out_stride;
+      float* output = c + row * head_.out_stride;
       for (int64_t j = 0, at = row * action_dim_; j < action_dim_; ++j, ++at) {
-        const float x = weight * 2 * action_[at] + wanted[row * stride + j] * slope_[at];
+        const auto [mean, log_std] = of(row, j, at);
         const bool clamped = log_std_[at] < LOG_STD_MIN || log_std_[at] > LOG_STD_MAX;
-        output[j] = x;
-        output[j + action_dim_] = clamped ? 0 : x * noisy_[at] - weight;
+        output[j] = mean;
+        output[j + action_dim_] = clamped ? 0 : log_std;
       }
     }
+    std::memset(sums_, 0, head_.out_stride * sizeof(float));
+    write_gradient(batch_, head_.out_stride, static_cast<T*>(gradient_), static_cast<float*>(sums_),
+                   [&](int64_t row, int64_t j) { return load(c + row * head_.out_stride + j); });
+    const float* back = head_input_gradient();
+    hidden_.backward([&](int64_t row, int64_t j) { return load(back + row * head_.in_stride + j); });
   }
 
   const float* head_input_gradient() {

@@ -51,8 +51,9 @@ class Update {
     const float critic_loss = descend_critic(learner, run, 0, inputs, critics_adam) +
                               descend_critic(learner, run, 1, inputs, critics_adam);
     const auto [actor_loss, log_prob] = actor_gradient(learner, run, batch, temperature);
-    policy_.descend(descents(learner.actor, learner.actor_first, learner.actor_second, run, imitation), inputs,
-                    action_gradient_, stride_, temperature, actor_adam);
+    policy_.backward(action_gradient_, stride_, temperature);
+    const auto layers = descents(learner.actor, learner.actor_first, learner.actor_second, run, imitation);
+    policy_.gradients(inputs, Descend{layers, actor_adam});
     if (settings.automatic) {
       descend_temperature(learner, run, log_prob, adam);
     }
@@ -99,7 +100,8 @@ class Update {
       gradients_[i][row] = error / sizes_.batch;
     }
     critics_[i].backward(gradients_[i]);
-    critics_[i].descend(descents(learner.critics, learner.critic_first, learner.critic_second, index), inputs, adam);
+    const auto layers = descents(learner.critics, learner.critic_first, learner.critic_second, index);
+    critics_[i].gradients(inputs, Descend{layers, adam});
     return loss / sizes_.batch;
   }
 
