@@ -6,17 +6,15 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from small_sac import ACTION, CONFIG, OBS
+from small_sac import CONFIG, OBS, a_learner, numbers
 from torch import Tensor
 from torch.func import grad
 
-import recall.agents.sac_learner
-from recall.agents.sac_learner import SAC
+import recall.agents.sac_value
+from recall.agents.sac_value import compiled_value, state_value
 from recall.engine import Precision, compiled, engine, product
-from recall.seeding import Streams
 
 SHAPES = [(1, 5, 3, 4), (3, 16, 32, 8), (2, 1, 7, 1)]
 """Runs, batch, inputs and outputs."""
@@ -25,10 +23,6 @@ CLOSE: dict[Precision, float] = {"float32": 1e-6, "bfloat16": 2**-7}
 """How far a product may be from the exact one, relative to the size of its terms."""
 
 PRECISIONS = pytest.mark.parametrize("precision", CLOSE)
-
-
-def numbers(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def pair(shape: tuple[int, int, int, int]) -> tuple[Tensor, Tensor]:
@@ -150,9 +144,10 @@ def test_without_a_compiler_training_is_eager_and_says_so_once(root: Path, tmp_p
 
 def test_states_are_valued_by_one_graph_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as a growing replay buffer holds: torch would refuse a ninth graph."""
-    monkeypatch.setattr(recall.agents.sac_learner, "VALUE_CHUNK", 4)
-    agent = SAC(CONFIG, OBS, ACTION, Streams((0,)))
-    obs = np.random.default_rng(0).standard_normal((1, 50, OBS), np.float32)
-    values = agent.value(obs)
+    monkeypatch.setattr(recall.agents.sac_value, "CHUNK", 4)
+    learner = a_learner(seeds=(0,))
+    value = compiled_value(CONFIG)
+    obs = numbers(1, 50, OBS)
+    values = state_value(learner.actor, learner.critics, obs, "float32")
     for n in range(1, 50, 4):
-        np.testing.assert_allclose(agent.value(obs[:, :n]), values[:, :n], atol=1e-6)
+        torch.testing.assert_close(value(learner.actor, learner.critics, obs[:, :n]), values[:, :n])

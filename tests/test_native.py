@@ -1,4 +1,4 @@
-"""The native update and imitation against the readable ones; the library of both: how it is built, and what if not."""
+"""Native updates, imitation and values against the readable ones; their library: how it is built, and what if not."""
 
 import os
 import subprocess
@@ -16,6 +16,7 @@ from torch import Tensor
 from recall.agents.sac import Batch, SACConfig
 from recall.agents.sac_imitation import Gradient, TracedPairs, eager_gradient, native_gradient
 from recall.agents.sac_update import Learner, Update, init_learner, native_update, update_
+from recall.agents.sac_value import Value, eager_value, native_value
 from recall.engine import Precision
 from recall.functional import Layers
 from recall.native import build
@@ -242,6 +243,46 @@ def test_imitation_of_other_shapes_is_refused() -> None:
     ):
         with pytest.raises(RuntimeError, match="shape"):
             fast(*wrong, 0.3)
+
+
+# Values
+
+
+def valuers(config: SACConfig) -> tuple[Value, Value]:
+    """What a state is worth: as it reads in float32, and native; skips where there is none."""
+    needed(config)
+    return eager_value(replace(config, precision="float32")), native_value(config)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 1000])
+def test_values_are_the_readable_ones(n: int, shape: tuple[int, int, int, int, tuple[int, ...]]) -> None:
+    runs, size, obs, action, hidden = shape
+    config = SACConfig(batch_size=size, hidden=hidden, precision="float32")
+    readable, fast = valuers(config)
+    learner, states = a_case(config, runs, obs, action)[0], numbers(runs, n, obs)
+    arguments = learner.actor, learner.critics, states
+    torch.testing.assert_close(fast(*arguments), readable(*arguments), rtol=1e-4, atol=1e-5)
+    assert fast(learner.actor, learner.critics, states[:, :0]).shape == (runs, 0)
+
+
+def test_values_in_bfloat16_are_nearly() -> None:
+    config = SACConfig(batch_size=64, hidden=(64, 32))
+    readable, fast = valuers(config)
+    learner, states = a_case(config, 1, 11, 3)[0], numbers(1, 500, 11)
+    expected = readable(learner.actor, learner.critics, states)
+    assert distance(fast(learner.actor, learner.critics, states), expected) < 0.01
+
+
+def test_a_value_that_is_not_finite_is_its_state_s_alone() -> None:
+    config = SACConfig(batch_size=7, hidden=(8,), precision="float32")
+    _, fast = valuers(config)
+    learner, states = a_case(config, 1, 3, 2)[0], numbers(1, 300, 3)
+    expected = fast(learner.actor, learner.critics, states)
+    states[0, 280, 1] = float("nan")
+    found = fast(learner.actor, learner.critics, states)
+    assert (found.isfinite() == (torch.arange(300) != 280)).all()
+    assert found[0, :280].equal(expected[0, :280])
 
 
 # The library

@@ -1,30 +1,19 @@
 """The learner of soft actor-critic: how it acts, values, imitates and updates."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from recall.agents.actor import act
-from recall.agents.sac import Batch, SACConfig, actor_loss, gaussian, q_values, squash
+from recall.agents.sac import Batch, SACConfig, actor_loss, q_values
 from recall.agents.sac_imitation import Imitation, TracedPairs
 from recall.agents.sac_update import METRICS, UPDATES, gradient, init_learner
-from recall.engine import Precision, compiled
+from recall.agents.sac_value import VALUES
 from recall.errors import NonFiniteError
 from recall.functional import Layers, Moments, all_finite, copy_, to_arrays
 from recall.seeding import Streams
-
-VALUE_CHUNK = 4096
-"""States valued at once: one shape to compile, and small enough for the caches."""
-
-
-def state_value(actor: Layers, critics: Layers, obs: Tensor, precision: Precision) -> Tensor:
-    """The lower critic at the mean action, (runs, batch)."""
-    mean, _ = gaussian(actor, obs, precision)
-    return q_values(critics, obs, squash(mean), precision).amin(1)
 
 
 class SAC:
@@ -34,9 +23,10 @@ class SAC:
         self.config, self.streams = config, streams
         self.action_dim = action_dim
         self.learner = init_learner(config, obs_dim, action_dim, streams)
-        self.change = UPDATES[config.numerics["engine"]](config)
+        engine = config.numerics["engine"]
+        self.change = UPDATES[engine](config)
         """How an update changes the learner."""
-        self._value = compiled(partial(state_value, precision=config.precision))
+        self._value = VALUES[engine](config)
         self.imitation = Imitation(self.learner.actor, config)
         self._actor = [layer.numpy() for layer in self.learner.actor]
         self._zeros = tuple(torch.zeros_like(layer) for layer in self.learner.actor)
@@ -51,13 +41,8 @@ class SAC:
 
     def value(self, obs: np.ndarray) -> np.ndarray:
         """Values (runs, n) of states (runs, n, obs_dim): the lower critic at the mean action."""
-        runs, n, dim = obs.shape
-        chunks = np.zeros((-(-n // VALUE_CHUNK), runs, VALUE_CHUNK, dim), np.float32)  # strides of each are the same
-        for chunk, part in zip(chunks, np.split(obs, range(VALUE_CHUNK, n, VALUE_CHUNK), 1), strict=True):
-            chunk[:, : part.shape[1]] = part
         with torch.no_grad():
-            values = [self._value(self.learner.actor, self.learner.critics, each) for each in torch.from_numpy(chunks)]
-        return torch.cat(values, 1)[:, :n].numpy()
+            return self._value(self.learner.actor, self.learner.critics, torch.from_numpy(obs)).numpy()
 
     def imitate(self, obs: np.ndarray, x: np.ndarray, valid: np.ndarray, weight: float) -> None:
         """Let the next update also descend weight times Eq. 6.

@@ -5,6 +5,9 @@
 
 namespace recall {
 
+// NaN where either is.
+inline float lower(float a, float b) { return a < b || a != a ? a : b; }
+
 template <typename T>
 class Critic {
  public:

@@ -8,6 +8,11 @@
 
 namespace recall {
 
+// Inputs or units, whichever are more.
+inline int64_t widest(int64_t n_inputs, const std::vector<int64_t>& hidden) {
+  return std::max(n_inputs, *std::max_element(hidden.begin(), hidden.end()));
+}
+
 // Memory that all networks use in turn.
 template <typename T>
 struct Scratch {

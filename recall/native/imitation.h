@@ -11,7 +11,7 @@ class ImitationGradient {
  public:
   explicit ImitationGradient(const Sizes& sizes)
       : sizes_(sizes),
-        scratch_(sizes.batch, std::max(sizes.obs, *std::max_element(sizes.hidden.begin(), sizes.hidden.end()))),
+        scratch_(sizes.batch, widest(sizes.obs, sizes.hidden)),
         obs_(sizes.batch, sizes.obs),
         policy_(sizes.batch, sizes.obs, sizes.hidden, sizes.action, scratch_) {}
 

@@ -8,6 +8,7 @@
 
 #include "imitation.h"
 #include "update.h"
+#include "value.h"
 
 namespace recall {
 namespace {
@@ -39,8 +40,9 @@ Tensors contiguous(at::TensorList tensors) {
   return found;
 }
 
-Sizes sizes_of(const Tensors& actor, const at::Tensor& obs, const at::Tensor& action) {
-  Sizes sizes{obs.size(1), obs.size(2), action.size(2), {}};
+// Of states (runs, batch, obs).
+Sizes sizes_of(const Tensors& actor, const at::Tensor& obs) {
+  Sizes sizes{obs.size(1), obs.size(2), actor.back().size(2) / 2, {}};
   for (size_t i = 0; i + 2 < actor.size(); i += 2) {
     sizes.hidden.push_back(actor[i].size(2));
   }
@@ -85,7 +87,7 @@ void release() {
 template <typename T>
 at::Tensor update(const Learner& learner, const Tensors& batch, const at::Tensor& noise, const Tensors& imitation,
                   const Settings& settings) {
-  const Sizes sizes = sizes_of(learner.actor, batch[0], batch[1]);
+  const Sizes sizes = sizes_of(learner.actor, batch[0]);
   check(learner, batch, noise, imitation, sizes);
   Update<T>& update = workspace<Update<T>>(sizes);
   *learner.updates.data_ptr<float>() += 1;
@@ -104,7 +106,7 @@ at::Tensor update(const Learner& learner, const Tensors& batch, const at::Tensor
 template <typename T>
 Tensors imitation(const Tensors& actor, const at::Tensor& obs, const at::Tensor& x, const at::Tensor& valid,
                   float weight) {
-  const Sizes sizes = sizes_of(actor, obs, x);
+  const Sizes sizes = sizes_of(actor, obs);
   const int64_t runs = obs.size(0);
   check_actor(actor, runs, sizes);
   check_sizes(x, {runs, sizes.batch, sizes.action}, "x");
@@ -120,6 +122,25 @@ Tensors imitation(const Tensors& actor, const at::Tensor& obs, const at::Tensor&
   }
   release<T>();
   return gradient;
+}
+
+template <typename T>
+at::Tensor values(const Tensors& actor, const Tensors& critics, const at::Tensor& obs) {
+  const int64_t runs = obs.size(0), n = obs.size(1);
+  const at::Tensor found = at::empty({runs, n}, obs.options());
+  if (n == 0) {
+    return found;
+  }
+  Sizes sizes = sizes_of(actor, obs);
+  check_actor(actor, runs, sizes);
+  check_sizes(critics[0], {2 * runs, sizes.obs + sizes.action, sizes.hidden[0]}, "the critics' first layer");
+  sizes.batch = std::min<int64_t>(n, 4 * BLOCK);
+  auto& value = workspace<Value<T>>(sizes);
+  for (int64_t run = 0; run < runs; ++run) {
+    value(actor, critics, run, obs.select(0, run).data_ptr<float>(), n, found.select(0, run).data_ptr<float>());
+  }
+  release<T>();
+  return found;
 }
 
 // Calls action(T()) with the type that products read.
@@ -154,6 +175,12 @@ Tensors imitation_gradient(at::TensorList actor, const at::Tensor& obs, const at
   });
 }
 
+at::Tensor state_value(at::TensorList actor, at::TensorList critics, const at::Tensor& obs, bool bfloat16) {
+  return with_type(bfloat16, [&](auto number) {
+    return values<decltype(number)>(contiguous(actor), contiguous(critics), obs.contiguous());
+  });
+}
+
 // Throws where products do not work.
 void probe(bool bfloat16) {
   with_type(bfloat16, [](auto number) {
@@ -169,6 +196,8 @@ void probe(bool bfloat16) {
 
 TORCH_LIBRARY(recall_native, library) {
   library.def("probe(bool bfloat16) -> ()", &recall::probe);
+  library.def("state_value(Tensor[] actor, Tensor[] critics, Tensor obs, bool bfloat16) -> Tensor");
+  library.impl("state_value", c10::DispatchKey::CPU, &recall::state_value);
   library.def(
       "soft_actor_critic(Tensor(a!)[] learner, Tensor[] batch, Tensor noise, Tensor[] imitation, float learning_rate, "
       "float discount, float tau, bool automatic, bool bfloat16) -> Tensor");

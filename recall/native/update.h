@@ -22,7 +22,7 @@ class Update {
       : sizes_(sizes),
         n_inputs_(sizes.obs + sizes.action),
         stride_(padded(sizes.action)),
-        scratch_(sizes.batch, std::max(n_inputs_, *std::max_element(sizes.hidden.begin(), sizes.hidden.end()))),
+        scratch_(sizes.batch, widest(n_inputs_, sizes.hidden)),
         x_(sizes.batch, n_inputs_),
         next_x_(sizes.batch, n_inputs_),
         policy_(sizes.batch, sizes.obs, sizes.hidden, sizes.action, scratch_),
@@ -64,9 +64,6 @@ class Update {
 
  private:
   static float root(double squares) { return static_cast<float>(std::sqrt(squares)); }
-
-  // NaN where either is.
-  static float lower(float a, float b) { return a < b || a != a ? a : b; }
 
   Critic<T> critic() { return {sizes_.batch, n_inputs_, sizes_.hidden, scratch_}; }
 
