@@ -13,6 +13,7 @@ class Critic {
  public:
   Critic(int64_t batch, int64_t n_inputs, const std::vector<int64_t>& hidden, Scratch<T>& scratch)
       : batch_(batch),
+        scratch_(scratch),
         hidden_(batch, n_inputs, hidden, scratch),
         n_(hidden.back()),
         width_(hidden_.width()),
@@ -45,9 +46,23 @@ class Critic {
     hidden_.backward([&](int64_t row, int64_t j) { return Vector(upstream_[row]) * load(weight_ + j); });
   }
 
-  // After `backward`: the gradient of the inputs from `first` on, (batch, stride), put into c or added to it.
-  void input_gradient(const std::vector<Affine>& parameters, int64_t first, float* c, int64_t stride, bool add) {
-    hidden_.input_gradient(parameters.front(), first, c, stride, add);
+  // Back from a gradient in the values of some rows to that of the inputs from `first` on, added to c, (batch, stride).
+  void add_input_gradient(const std::vector<Affine>& parameters, const std::vector<int64_t>& rows,
+                          const float* gradient, int64_t first, float* c, int64_t stride) {
+    const int64_t n = rows.size();
+    if (n == 0) {
+      return;
+    }
+    hidden_.backward(n, [&](int64_t row) { return rows[row]; },
+                     [&](int64_t row, int64_t j) { return Vector(gradient[rows[row]]) * load(weight_ + j); });
+    const float* found = scratch_.wide;
+    hidden_.input_gradient(n, parameters.front(), first, scratch_.wide, stride);
+    for (int64_t row = 0; row < n; ++row) {
+      for (int64_t j = 0; j < stride; j += LANES) {
+        float* to = c + rows[row] * stride + j;
+        store(to, load(to) + load(found + row * stride + j));
+      }
+    }
   }
 
   // After `backward`: calls take(layer, part, at, n, gradient) for all layers; `inputs` are transposed.
@@ -69,6 +84,7 @@ class Critic {
 
  private:
   int64_t batch_;
+  Scratch<T>& scratch_;
   Hidden<T> hidden_;
   int64_t n_, width_;
   Buffer<float> weight_, sums_, upstream_;

@@ -81,26 +81,32 @@ class Hidden {
   // Back from the gradient upstream(row, j) of the last units, to that of all layers before ReLU.
   template <typename Upstream>
   void backward(const Upstream& upstream) {
-    masked(layers_.size() - 1, 0, rows_, upstream, true);
+    backward(rows_, [](int64_t row) { return row; }, upstream);
+  }
+
+  // The same from n rows alone, whose units lie in row from(row); their gradients come to lie one after the other.
+  template <typename From, typename Upstream>
+  void backward(int64_t n, const From& from, const Upstream& upstream) {
+    masked(layers_.size() - 1, 0, n, from, upstream);
     for (size_t i = layers_.size() - 1; i > 0; --i) {
       Layer<T>& layer = layers_[i];
       layer.pack_transposed();
-      for (int64_t row = 0; row < rows_; row += BLOCK) {
-        const int64_t rows = std::min(BLOCK, rows_ - row);
+      for (int64_t row = 0; row < n; row += BLOCK) {
+        const int64_t rows = std::min(BLOCK, n - row);
         float* c = scratch_.products;
-        product<T>({rows, layer.out, layer.in_stride}, gradients_[i] + row * layer.out_stride, layer.out_stride,
-                   layer.transposed(), layer.in_stride, c, layer.in_stride);
-        masked(i - 1, row, rows, [&](int64_t r, int64_t j) { return load(c + r * layer.in_stride + j); }, row == 0);
+        product<T>({padded(rows), layer.out, layer.in_stride}, gradients_[i] + row * layer.out_stride,
+                   layer.out_stride, layer.transposed(), layer.in_stride, c, layer.in_stride);
+        masked(i - 1, row, rows, from, [&](int64_t r, int64_t j) { return load(c + r * layer.in_stride + j); });
       }
     }
   }
 
-  // The gradient of the inputs from `first` on, (batch, stride), put into c or added to it; `entry` is the first layer.
-  void input_gradient(const Affine& entry, int64_t first, float* c, int64_t stride, bool add) {
+  // After it: the gradient of the inputs from `first` on, (n, stride); `entry` is the first layer.
+  void input_gradient(int64_t n, const Affine& entry, int64_t first, float* c, int64_t stride) {
     Layer<T>& layer = layers_.front();
     layer.pack_transposed(entry, first);
-    product<T>({rows_, layer.out, layer.in - first}, gradients_.front(), layer.out_stride, layer.transposed(),
-               layer.in_stride, c, stride, add);
+    product<T>({padded(n), layer.out, layer.in - first}, gradients_.front(), layer.out_stride, layer.transposed(),
+               layer.in_stride, c, stride);
   }
 
   // After `backward`: calls take(layer, part, at, n, gradient) for all layers; `inputs` are transposed.
@@ -137,16 +143,16 @@ class Hidden {
   }
 
   // Writes the gradient of layer `i` before ReLU, upstream(row from `first` on, j); the first rows begin its sums.
-  template <typename Upstream>
-  void masked(size_t i, int64_t first, int64_t rows, const Upstream& upstream, bool begin) {
+  template <typename From, typename Upstream>
+  void masked(size_t i, int64_t first, int64_t rows, const From& from, const Upstream& upstream) {
     const int64_t width = layers_[i].out_stride;
-    const T* units = units_[i] + first * width;
-    if (begin) {
+    const T* units = units_[i];
+    if (first == 0) {
       std::memset(sums_[i], 0, width * sizeof(float));
     }
     write_gradient(rows, width, gradients_[i] + first * width, static_cast<float*>(sums_[i]),
                    [&](int64_t row, int64_t j) {
-                     return (load(units + row * width + j) > Vector(0.f)) & upstream(row, j);
+                     return (load(units + from(first + row) * width + j) > Vector(0.f)) & upstream(row, j);
                    });
   }
 

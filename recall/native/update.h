@@ -117,9 +117,16 @@ class Update {
       gradients_[0][row] = -share / sizes_.batch;
       gradients_[1][row] = (share - 1) / sizes_.batch;
     }
+    std::memset(action_gradient_, 0, sizes_.batch * stride_ * sizeof(float));
     for (int64_t i = 0; i < 2; ++i) {
-      critics_[i].backward(gradients_[i]);
-      critics_[i].input_gradient(network(learner.critics, 2 * run + i), sizes_.obs, action_gradient_, stride_, i > 0);
+      lower_.clear();
+      for (int64_t row = 0; row < sizes_.batch; ++row) {
+        if (gradients_[i][row] != 0) {
+          lower_.push_back(row);
+        }
+      }
+      critics_[i].add_input_gradient(network(learner.critics, 2 * run + i), lower_, gradients_[i], sizes_.obs,
+                                     action_gradient_, stride_);
     }
     return {loss / sizes_.batch, log_prob / sizes_.batch};
   }
@@ -151,6 +158,7 @@ class Update {
   std::array<Critic<T>, 2> critics_;
   std::array<Buffer<float>, 2> values_, gradients_;
   Buffer<float> target_, log_prob_, action_gradient_;
+  std::vector<int64_t> lower_;  // rows where a critic is the lower one
 };
 
 }  // namespace recall
