@@ -3,13 +3,14 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from recall.envs.gym_env import GymConfig, GymEnv
 from recall.envs.gym_vector import GymEnvs
 from recall.evaluation import evaluate, evaluation_seeds
+from recall.identity import state_digest
 from recall.logbook import Means
 from recall.loop import Training
 from recall.runs import Result, RunSpec
@@ -28,6 +29,11 @@ class Actor(Protocol):
 class ControlTraining(Training):
     """Agents on a Gymnasium environment."""
 
+    digest_every: ClassVar[int]
+    """Updates between two rows of the table *digests*."""
+    digested: ClassVar[tuple[str, ...]]
+    """Parts whose states it has digests of."""
+
     envs: GymEnvs
     """Where they are trained."""
     agent: Actor
@@ -43,6 +49,23 @@ class ControlTraining(Training):
     @abstractmethod
     def layers(self) -> Sequence[np.ndarray]:
         """What the policies act by, (runs, ...) each."""
+
+    def close(self) -> None:
+        """End an update: count it, and write down what is due."""
+        self.update += 1
+        if self.update % self.digest_every == 0:
+            self.log.add("digests", self.steps, self._digests())
+        if self.evaluation_due:
+            with self.clock("evaluation"):
+                self._evaluate()
+
+    def _digests(self) -> dict[str, np.ndarray]:
+        """What an audit compares with: digests of the group, so the same for each of its seeds."""
+        found = {name: state_digest(part.state()) for name, part in self._parts().items() if name in self.digested}
+        return {name: np.full(len(self.spec.seeds), digest) for name, digest in found.items()}
+
+    def _evaluate(self) -> None:
+        self.log.add("metrics", self.steps, self.evaluation())
 
     def evaluation(self) -> dict[str, np.ndarray]:
         """A row of metrics: the mean actions' score, the returns in training, what was learned since the last row."""

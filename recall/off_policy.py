@@ -19,6 +19,8 @@ class OffPolicyTraining(ControlTraining):
     """Soft actor-critics on a Gymnasium environment; an update is an environment step."""
 
     parts = ("streams", "envs", "agent", "replay", "recaller", "learned", "log")
+    digest_every = 1000
+    digested = ("agent", "recaller", "learned")
 
     def __init__(self, spec: RunSpec) -> None:
         super().__init__(spec)
@@ -52,10 +54,7 @@ class OffPolicyTraining(ControlTraining):
                     self.recaller.update(self.agent)
             with self.clock("learner"):
                 self.learned.add(self.agent.update(self._batch()))
-        self.update += 1
-        if self.evaluation_due:
-            with self.clock("evaluation"):
-                self._evaluate()
+        self.close()
 
     def _interact(self) -> None:
         """Act once in every environment and remember it."""
@@ -75,7 +74,7 @@ class OffPolicyTraining(ControlTraining):
         return transitions(self.replay.take(numbers))
 
     def _evaluate(self) -> None:
-        self.log.add("metrics", self.steps, self.evaluation())
+        super()._evaluate()
         if self.diagnosis is not None:
             self.log.add("recall", self.steps, self.diagnosis.measure(self.steps))
 

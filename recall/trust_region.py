@@ -17,6 +17,8 @@ class TrustRegionTraining(ControlTraining):
     """TRPO on a Gymnasium environment; an update is a rollout of `n_steps` in each of a run's `n_envs` environments."""
 
     parts = ("streams", "envs", "agent", "learned", "log")
+    digest_every = 10
+    digested = ("agent", "learned")
 
     def __init__(self, spec: RunSpec) -> None:
         super().__init__(spec)
@@ -39,10 +41,7 @@ class TrustRegionTraining(ControlTraining):
             rollout = self._collect()
         with self.clock("learner"):
             self.learned.add(self.agent.update(rollout))
-        self.update += 1
-        if self.evaluation_due:
-            with self.clock("evaluation"):
-                self.log.add("metrics", self.steps, self.evaluation())
+        self.close()
 
     def _collect(self) -> TimedRollout:
         """Act for `n_steps` steps in every environment; what is beyond [-1, 1] is remembered, but not executed."""

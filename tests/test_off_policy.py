@@ -183,7 +183,7 @@ def test_the_buffer_holds_what_happened() -> None:
 
 def test_tables_of_a_training() -> None:
     tables = train(sac_spec("repaired", seeds=(4, 2), env_id=CART)).tables
-    assert set(tables) == {"metrics", "recall"}
+    assert set(tables) == {"metrics", "recall"}  # digests come after 1,000 updates
     for table in tables.values():
         assert table["seed"].tolist() == [2] * 4 + [4] * 4
         assert table["step"].tolist() == [60, 120, 180, 200] * 2
@@ -195,6 +195,21 @@ def test_tables_of_a_training() -> None:
     assert recalled["held_out_state_nll"].notna().sum() == 6
     timing = train(sac_spec("repaired", env_id=CART)).timing.set_index("phase")["seconds"]
     assert (timing > 0).all()
+
+
+def test_digests_tell_when_trainings_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that are the same have the same ones; with recall they are others from the first update on."""
+    monkeypatch.setattr(OffPolicyTraining, "digest_every", 30)
+    recalled, again, alone = (
+        train(sac_spec(arm, env_id=CART)).tables["digests"].set_index("step")
+        for arm in ("repaired", "repaired", "baseline")
+    )
+    assert recalled.equals(again)
+    assert set(recalled) - set(alone) == {"recaller"}
+    assert recalled.index.tolist() == alone.index.tolist() == [30, 60, 90, 120, 150, 180]
+    for part in ("agent", "learned"):
+        assert (recalled[part] == alone[part]).tolist() == [True] * 2 + [False] * 4, part
+        assert alone.loc[90:, part].is_unique
 
 
 @pytest.mark.parametrize("arm", ["baseline", *RECALL_ARMS])

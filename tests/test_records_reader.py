@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from recall.analysis.records import check_comparable, find_records, load_record, tidy
 from recall.errors import RecordError
-from recall.identity import canonical_json, settings_key
+from recall.identity import canonical_json, settings_key, state_digest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -32,6 +32,21 @@ def folder(tmp_path: Path) -> Path:
 @given(JSON)
 def test_a_key_survives_the_file(value: Any) -> None:
     assert settings_key(json.loads(canonical_json(value))) == settings_key(value)
+
+
+def test_a_state_s_digest_is_of_names_types_shapes_and_bytes() -> None:
+    numbers = np.arange(6, dtype=np.float32).reshape(2, 3)
+    state = {"step": 3, "layers": {"0": numbers, "1": numbers + 1}}
+    others = [
+        state | {"step": 4},
+        state | {"layers": {"0": numbers, "2": numbers + 1}},
+        state | {"layers": {"0": numbers.T, "1": numbers + 1}},
+        state | {"layers": {"0": numbers.view(np.int32), "1": numbers + 1}},
+        state | {"layers": {"0": np.nextafter(numbers, 9), "1": numbers + 1}},
+    ]
+    digests = [state_digest(each) for each in (state, *others)]
+    assert len(set(digests)) == len(digests)
+    assert state_digest({"layers": {"1": numbers + 1, "0": np.asfortranarray(numbers)}, "step": 3}) == digests[0]
 
 
 def test_the_key_is_the_hash_of_the_canonical_text() -> None:

@@ -9,6 +9,8 @@ NO_HELD_OUT = f"{NO_TRACE}, and while nothing is held out"
 SINCE = "mean over the updates since the last row"
 STANDARD = "standard deviations of the data"
 
+DIGEST = "12 digits"
+
 CONTROL_TABLES: dict[str, Table] = {
     "metrics": Table(
         "A row a seed and evaluation; every record.",
@@ -124,6 +126,22 @@ CONTROL_TABLES: dict[str, Table] = {
                 "Value of the recalled actions less value of the policy's mean ones in the same states, mean.",
                 NO_TRACE,
             ),
+        ),
+    ),
+    "digests": Table(
+        "What to compare with when a part of a run is trained again. A row a seed and 1,000 updates (10 of TRPO): the "
+        "first 12 hexadecimal digits of a SHA-256 over all seeds trained together.",
+        (
+            SEED,
+            STEP,
+            Column("agent", DIGEST, "Of the agent's parameters and their optimisers."),
+            Column(
+                "recaller",
+                DIGEST,
+                "Of the backtracking model, its units and the traces.",
+                only="arms with recall traces",
+            ),
+            Column("learned", DIGEST, "Of the sums of what the updates since the last evaluation returned."),
         ),
     ),
     "timing": TIMING,
