@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import randbits
 from typing import Annotated
 
 import tyro
@@ -129,6 +130,38 @@ class Video:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """Train some stored runs again, drawn by chance, and compare them with their records."""
+
+    runs: int = 3
+    """How many."""
+    updates: int = 2000
+    """Updates after the first that only gather data; a run that took less than a minute is trained to its end."""
+    seed: int | None = None
+    """Chance; None takes another one every time and prints it."""
+    local: bool = False
+    """Audit your own runs instead of the published ones."""
+
+    def __call__(self) -> None:
+        """Draw, train, compare; a run that is another one now fails the command."""
+        from recall.analysis.records import find_records
+        from recall.audit import audit, drawn, refuse_differences, row, table
+        from recall.pages import store
+
+        at_least_one(runs=self.runs, updates=self.updates)
+        seed = randbits(32) if self.seed is None else self.seed
+        records = find_records(store(self.local).root)
+        chosen = drawn(records, self.runs, seed)
+        print(f"auditing {len(chosen)} of {len(records)} records, drawn with --seed {seed}")
+        found = []
+        for each in audit(chosen, records, self.updates):
+            print(f"{each.record.path.name}: {each.finding}", file=sys.stderr)
+            found.append(each)
+        print(table([row(each) for each in found]))
+        refuse_differences(found)
+
+
+@dataclass(frozen=True)
 class Tune:
     """Run the tuning grid of the page four-rooms."""
 
@@ -183,6 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
             "resume": Resume,
             "eval": Eval,
             "video": Video,
+            "audit": Audit,
             "tune": Tune,
             "book": Book,
         },

@@ -34,6 +34,11 @@ class Training(ABC):
         """One iteration of Algorithm 2: act, recall, update, and evaluate when it is time."""
 
     @property
+    def warm_up(self) -> int:
+        """Updates, as `update` counts them, that only gather data."""
+        return 0
+
+    @property
     def steps(self) -> int:
         """Environment steps of each seed so far."""
         return self.update * self.spec.agent.steps_per_update

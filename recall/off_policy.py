@@ -44,6 +44,11 @@ class OffPolicyTraining(ControlTraining):
         assert isinstance(self.spec.recall, ContinuousRecallConfig)
         return ContinuousRecaller(self.spec.recall, self.replay, self.streams)
 
+    @property
+    def warm_up(self) -> int:
+        """The random steps."""
+        return self.config.random_steps
+
     def step(self) -> None:
         """One environment step and, after the random ones, one update."""
         with self.clock("environment"):

@@ -185,11 +185,11 @@ def write_record(root: Path, spec: RunSpec, result: Result, claims: Mapping[str,
     try:
         write_json(partial / "spec.json", spec_json(spec))
         for name, table in result.tables.items():
-            table.to_csv(partial / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+            (partial / f"{name}.csv").write_text(csv(table))
         if result.policy:
             (partial / POLICY).write_bytes(save(dict(result.policy)))
         checksums = {path.name: file_sha256(path) for path in sorted(partial.iterdir())}
-        result.timing.to_csv(partial / "timing.csv", index=False, float_format="%.6g", lineterminator="\n")
+        (partial / "timing.csv").write_text(csv(result.timing))
         write_json(
             partial / "provenance.json", provenance(spec, result) | {"sha256": checksums, "claims": dict(claims)}
         )
@@ -197,6 +197,11 @@ def write_record(root: Path, spec: RunSpec, result: Result, claims: Mapping[str,
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def csv(table: pd.DataFrame) -> str:
+    """A table as records hold it: six significant digits."""
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
 def spec_json(spec: RunSpec) -> dict:

@@ -15,15 +15,13 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from queue import Empty
 
-import torch
-
 from recall.checkpoints import Checkpoint, scratch_folder
 from recall.errors import CheckpointError, NonFiniteError, RecallError, RecordError, TrainingStoppedError
 from recall.identity import settings_key
 from recall.loop import Training
 from recall.progress import Progress, Steps
 from recall.runs import Result, RunSpec, numerics, write_record
-from recall.training import train
+from recall.training import train, train_as_always
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -213,8 +211,7 @@ class _Reporter:
 
 def _start_worker(steps: Queue, stop: Event) -> None:
     global _channel
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    train_as_always()
     _channel = steps, stop
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
 

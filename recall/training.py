@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from recall.agents.actor_critic import ActorCriticConfig
 from recall.agents.sac import SACConfig
 from recall.agents.trpo import TRPOConfig
@@ -25,6 +27,12 @@ TRAININGS: dict[type, type[Training]] = {
 
 CHECKPOINT_SECONDS = 20
 """What a kill may cost at most."""
+
+
+def train_as_always() -> None:
+    """Set this process to train on one thread and to flush denormal numbers, as all that train records do."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
 
 
 def begin(spec: RunSpec) -> Training:

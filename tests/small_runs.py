@@ -3,12 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
 from recall.agents.actor_critic import ActorCriticConfig
 from recall.envs.four_rooms import FourRoomsConfig
 from recall.recaller import RecallConfig
-from recall.runs import Result, RunSpec
+from recall.runs import Result, RunSpec, csv
 
 GRID = FourRoomsConfig(side=7, horizon=100)
 AGENT = ActorCriticConfig(n_envs=4, n_steps=16, hidden=(16, 16), entropy=0.003)
@@ -27,11 +25,6 @@ def small_spec(
     config = None if model is None else replace(RecallConfig(model, length=14, model_batch=32), **recall)
     steps = updates * agent.n_envs * agent.n_steps
     return RunSpec("small", model or "baseline", "side-7", env, agent, config, seeds, steps, eval_every)
-
-
-def csv(table: pd.DataFrame) -> str:
-    """A table as its record writes it."""
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
 def texts(result: Result) -> dict[str, str]:

@@ -10,7 +10,8 @@ import pytest
 
 LAYERS = [  # from the top; a name stands for a module, or a package with everything in it
     ["cli"],
-    ["book", "listing", "moved", "unfinished", "rendering"],
+    ["audit", "book", "listing", "moved", "unfinished", "rendering"],
+    ["repetition"],
     ["notebooks"],
     ["display", "pages", "policies", "tuning", "deviations", "rerun"],
     ["page_parameters", "sac_parameters"],

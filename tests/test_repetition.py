@@ -1,0 +1,128 @@
+"""An audit: what is as it was stored agrees, what was edited with its checksum does not."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_control import CART, run_eagerly, sac_spec
+from small_runs import small_spec
+
+import recall.repetition
+from recall.analysis.records import Record, load_record
+from recall.audit import drawn, refuse_differences, row
+from recall.errors import RecordError
+from recall.identity import file_sha256
+from recall.off_policy import OffPolicyTraining
+from recall.repetition import repeat
+from recall.runs import RunSpec, write_record
+from recall.training import train
+
+
+@pytest.fixture(autouse=True)
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digests every 20 updates; nothing is short enough to be trained whole."""
+    run_eagerly(monkeypatch)
+    monkeypatch.setattr(OffPolicyTraining, "digest_every", 20)
+    monkeypatch.setattr(recall.repetition, "WHOLE_SECONDS", -1)
+
+
+def cart(arm: str, *seeds: int) -> RunSpec:
+    return replace(sac_spec(arm, seeds or (0,), env_id=CART), env_label="cart")
+
+
+def stored(root: Path, spec: RunSpec) -> Record:
+    return load_record(write_record(root, spec, train(spec), {}))
+
+
+def edited(record: Record, file: str, old: str, new: str) -> Record:
+    """The record with a text replaced in a file, and the checksum to go with it."""
+    path = record.path / file
+    text = path.read_text()
+    assert text.count(old) >= 1
+    path.write_text(text.replace(old, new, 1))
+    provenance = record.path / "provenance.json"
+    content = json.loads(provenance.read_text())
+    if file in content["sha256"]:
+        content["sha256"][file] = file_sha256(path)
+    provenance.write_text(json.dumps(content))
+    return load_record(record.path)
+
+
+@pytest.mark.parametrize("arm", ["baseline", "repaired", "as-written"])
+def test_a_part_is_equal_to_the_byte(arm: str, tmp_path: Path) -> None:
+    found = repeat(stored(tmp_path, cart(arm)), [], updates=50)
+    assert (found.updates, found.of, found.comparison, found.finding, found.differs) == (
+        110,
+        200,
+        "bytes",
+        "equal",
+        False,
+    )
+    assert found.values > 5 * 4  # digests, and more
+    assert row(found)["updates"] == "110 of 200"
+
+
+def test_a_short_run_is_trained_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall.repetition, "WHOLE_SECONDS", 60)
+    record = stored(tmp_path, small_spec("true"))
+    found = repeat(record, [], updates=1)
+    assert (found.updates, found.finding) == (found.of, "equal")
+    tables = [record.table(name) for name in ("metrics", "recall", "occupancy", "traces", "values")]
+    assert found.values == sum(table.size for table in tables)
+
+
+@pytest.mark.parametrize("table", ["metrics", "recall", "digests"])
+def test_a_number_edited_with_its_checksum_is_found(table: str, tmp_path: Path) -> None:
+    record = stored(tmp_path, cart("repaired"))
+    column = {"metrics": "return", "recall": "target_value", "digests": "agent"}[table]
+    value = record.table(table).astype(str)[column].iloc[{"metrics": 0, "recall": 1, "digests": 3}[table]]
+    forged = edited(record, f"{table}.csv", value, value[:-1] + ("7" if value[-1] != "7" else "3"))
+    found = repeat(forged, [], updates=70)
+    assert found.differs
+    assert found.finding.startswith(f"{table}.csv, seed 0, step ")
+    assert value in found.finding
+    with pytest.raises(RecordError, match=f"1 of 1 runs are not what .* {record.path.name}; restore"):
+        refuse_differences([found])
+
+
+def test_what_was_edited_beyond_the_part_is_not_looked_at(tmp_path: Path) -> None:
+    record = stored(tmp_path, cart("baseline"))
+    last = str(record.table("metrics")["return"].iloc[-1])
+    assert not repeat(edited(record, "metrics.csv", last, "-1"), [], updates=70).differs
+
+
+def test_other_numerics_are_compared_with_the_band_of_other_seeds(tmp_path: Path) -> None:
+    """An honest record lies inside; a policy that got ten times the return does not."""
+    specs = [cart("baseline", seed) for seed in range(5)]
+    records = [stored(tmp_path, spec) for spec in specs]
+    records = [edited(record, "spec.json", '"processor": "', '"processor": "another ') for record in records]
+    found = repeat(records[0], records, updates=70)
+    assert (found.comparison, found.finding, found.differs) == ("band of 4 other records", "inside", False)
+    for record in records[1:]:
+        text = (record.path / "metrics.csv").read_text().splitlines()
+        cells = text[2].split(",")
+        edited(record, "metrics.csv", text[2], ",".join([*cells[:2], f"{10 * float(cells[2]):.6g}", *cells[3:]]))
+    found = repeat(records[0], [load_record(record.path) for record in records], updates=70)
+    assert found.differs
+    assert found.finding.startswith("metrics.csv, step 120: return is -")
+    few = repeat(records[0], records[:3], updates=70)
+    assert (few.differs, few.values, few.finding) == (False, 0, "not comparable: too little is stored that early")
+
+
+def test_what_this_version_would_train_otherwise_is_not_compared(tmp_path: Path) -> None:
+    record = stored(tmp_path, cart("baseline"))
+    settings = record.settings | {"agent_config": record.settings["agent_config"] | {"no_such": 1}}
+    found = repeat(replace(record, spec=record.spec | {"settings": settings}), [], updates=10)
+    assert (found.updates, found.differs) == (0, False)
+    assert found.finding.startswith("not comparable: the settings are none of a run that this version")
+
+
+def test_chance_is_the_seed_s(tmp_path: Path) -> None:
+    spec = cart("baseline")
+    record = stored(tmp_path, spec)
+    many = [replace(record, path=tmp_path / str(i)) for i in range(50)]
+    first, again, other = (drawn(many, 5, seed) for seed in (1, 1, 2))
+    assert first == again != other
+    assert len({each.path for each in first}) == 5
+    assert len(drawn(many[:3], 5, 0)) == 3
