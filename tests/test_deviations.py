@@ -141,7 +141,7 @@ def test_values_are_written_for_people(value: object, text: str) -> None:
 
 def test_switches_are_the_settings_in_which_the_arms_differ() -> None:
     specs = SacParameters(env_id="Swimmer-v5,Ant-v5").specs()
-    names = ["joint", "weight", "target_fraction", "normalise", "pre_tanh", "action_std", "stay_in_range"]
+    names = ["target_fraction", "normalise", "action_std", "stay_in_range", "joint", "weight", "pre_tanh"]
     assert switches(specs, "sac recall")["setting"].tolist() == names
     assert switches([spec for spec in specs if spec.arm != "as-written"], "sac recall").empty
     assert switches([spec for spec in specs if spec.arm == "baseline"], "sac recall").empty

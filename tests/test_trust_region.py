@@ -17,7 +17,7 @@ from recall.agents.trpo import kl_divergence
 from recall.analysis.records import load_record
 from recall.checkpoints import Checkpoint
 from recall.envs.gym_env import GymConfig, GymEnv
-from recall.errors import NonFiniteError, RecordError, TrainingStoppedError
+from recall.errors import NonFiniteError, TrainingStoppedError
 from recall.functional import all_finite
 from recall.loop import Training
 from recall.policies import evaluate_policy, load_policy
@@ -178,13 +178,6 @@ def test_specifications_come_back(kind: str) -> None:
     spec = trpo_spec((3, 4), **KINDS[kind])
     assert spec_from_json(spec_json(spec)) == spec
     assert isinstance(begin(spec), TrustRegionTraining)
-
-
-def test_recall_is_refused_by_name() -> None:
-    content = spec_json(trpo_spec())
-    content["settings"]["recall"] = {"length": 5}
-    with pytest.raises(RecordError, match="TRPOConfig knows no recall"):
-        spec_from_json(content)
 
 
 # The same numbers, another time
