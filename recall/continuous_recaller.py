@@ -16,6 +16,8 @@ class ContinuousRecallConfig(TraceConfig):
 
     version: ClassVar[int] = 2
     """Raised by every change that moves numbers; part of the identity of a run."""
+    numerics: ClassVar[dict[str, str]] = {}
+    """The agent's engine tells the model's: it is compiled unless all is eager."""
 
     length: int = 20
     """Steps of a trace. Table 2: 20 for HalfCheetah, Walker and Hopper, 50 for Ant and Humanoid."""

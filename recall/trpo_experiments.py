@@ -24,8 +24,8 @@ ARMS: dict[str, TrustRegionRecallConfig | None] = {
 """Lines of the page trpo: trust regions alone, with repaired recall traces, and with Algorithm 2 to the letter."""
 
 VARIANTS: dict[str, TrustRegionRecallConfig] = {
-    "reward-to-go": TrustRegionRecallConfig(rank="reward-to-go"),
-    "trajectories": TrustRegionRecallConfig(learn_from="trajectories"),
+    "recall-reward-to-go": TrustRegionRecallConfig(rank="reward-to-go"),
+    "recall-trajectories": TrustRegionRecallConfig(learn_from="trajectories"),
 }
 """The repaired arm, but for what the buffer is ranked by, or for what the model learns from (Sec. 11.1)."""
 
@@ -59,7 +59,7 @@ class Budget:
     total_steps: int = 1_000_000
     """Environment steps of each seed. Not stated in the paper's text; ours."""
     eval_every: int = 50_000
-    """Steps between two evaluations of five episodes of the mean action, in whole rollouts. Not stated in the paper;
+    """Steps between two evaluations of ten episodes of the mean action, in whole rollouts. Not stated in the paper;
     ours."""
 
 

@@ -20,6 +20,7 @@ class TrustRegionTraining(ControlTraining):
     """TRPO on a Gymnasium environment; an update is a rollout of `n_steps` in each of a run's `n_envs` environments."""
 
     parts = ("streams", "envs", "agent", "recaller", "learned", "recalled", "log")
+    episodes = 10
     digest_every = 10
     digested = ("agent", "recaller", "learned")
 

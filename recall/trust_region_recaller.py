@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+import recall.engine
 from recall.agents.trpo_imitation import Imitation
 from recall.agents.trpo_learner import TRPO
 from recall.best_tuples import BestTuples
@@ -62,6 +63,11 @@ class TrustRegionRecallConfig(TraceConfig):
                 f"rank is {self.rank!r}, learn_from {self.learn_from!r}; "
                 "they must be reward or reward-to-go, and buffer or trajectories"
             )
+
+    @property
+    def numerics(self) -> dict[str, str]:
+        """The model's engine: its agent's is numpy whatever the machine compiles."""
+        return {"model_engine": recall.engine.engine()}
 
 
 class TrustRegionRecaller(Tracer):

@@ -14,7 +14,7 @@ LAYERS = [  # from the top; a name stands for a module, or a package with everyt
     ["repetition"],
     ["notebooks"],
     ["display", "pages", "policies", "tuning", "deviations", "rerun"],
-    ["page_parameters", "sac_parameters"],
+    ["page_parameters", "control_parameters", "sac_parameters", "trpo_parameters"],
     ["experiments", "sac_experiments", "trpo_experiments", "specs", "sweep"],
     ["analysis"],
     ["training"],

@@ -37,7 +37,7 @@ def test_variants_differ_from_the_repaired_arm_in_one_setting_each() -> None:
     assert ARMS["recall"] == TrustRegionRecallConfig()
     defaults = vars(TrustRegionRecallConfig())
     changed = {arm: {k for k, v in vars(config).items() if v != defaults[k]} for arm, config in VARIANTS.items()}
-    assert changed == {"reward-to-go": {"rank"}, "trajectories": {"learn_from"}}
+    assert changed == {"recall-reward-to-go": {"rank"}, "recall-trajectories": {"learn_from"}}
 
 
 def test_the_sweep_has_an_arm_for_each_length_and_differs_in_nothing_else() -> None:

@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 from rings import assert_same, load
-from small_control import CART, run_eagerly, stop_at
-from small_runs import csv, texts
+from small_control import CART, run_eagerly, sac_spec, stop_at
+from small_runs import csv, small_spec, texts
 from small_trust_region import ARMS, recall_spec, recalling, trained
 from test_training import run_until
 
 import recall.training
+from recall.agents.sac import SACConfig
 from recall.buffers import Rollout
 from recall.checkpoints import Checkpoint
 from recall.errors import NonFiniteError, TrainingStoppedError
 from recall.functional import all_finite
 from recall.loop import Training
-from recall.runs import spec_json
+from recall.runs import numerics, spec_json
 from recall.specs import spec_from_json
 from recall.training import begin, train
 from recall.trust_region import TrustRegionTraining
@@ -45,6 +46,20 @@ def watched(training: TrustRegionTraining) -> list[dict[str, np.ndarray]]:
 
 
 # What recall moves and what not
+
+
+@pytest.mark.parametrize("engine", ["compiled", "eager"])
+def test_numerics_name_the_engine_of_the_model_and_of_no_other_kind_of_run(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recall.engine.engine", lambda: engine)
+    plain = numerics(recall_spec("baseline"))
+    assert numerics(recall_spec()) == plain | {"model_engine": engine}
+    assert set(plain) == {"engine", "precision", "group", "torch", "numpy", "processor"}
+    assert plain["engine"] == "numpy"
+    monkeypatch.setattr(SACConfig, "numerics", {"engine": "native", "precision": "float32"})
+    assert numerics(sac_spec("repaired", env_id=CART)) == numerics(sac_spec(env_id=CART))
+    assert numerics(small_spec("learned")) == numerics(small_spec())
 
 
 @pytest.mark.parametrize("arm", RECALL_ARMS)
