@@ -91,8 +91,8 @@ class Eval:
 
     run: tyro.conf.Positional[str]
     """A record's folder, its name, its key, or a part of them that no other has."""
-    episodes: int = 5
-    """Episodes of the mean action."""
+    episodes: int | None = None
+    """Episodes of the mean action; None is as many as the training's last evaluation had."""
     seed: int | None = None
     """Seed of the first reset; None begins as the training's last evaluation did."""
 

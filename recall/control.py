@@ -15,9 +15,6 @@ from recall.logbook import Means
 from recall.loop import Training
 from recall.runs import Result, RunSpec
 
-EVALUATION_EPISODES = 5
-"""Episodes of the mean action an evaluation."""
-
 
 class Actor(Protocol):
     """Who acts in an environment."""
@@ -29,6 +26,8 @@ class Actor(Protocol):
 class ControlTraining(Training):
     """Agents on a Gymnasium environment."""
 
+    episodes: ClassVar[int]
+    """Episodes of the mean action an evaluation."""
     digest_every: ClassVar[int]
     """Updates between two rows of the table *digests*."""
     digested: ClassVar[tuple[str, ...]]
@@ -70,7 +69,7 @@ class ControlTraining(Training):
     def evaluation(self) -> dict[str, np.ndarray]:
         """A row of metrics: the mean actions' score, the returns in training, what was learned since the last row."""
         index = -(-self.update // self.spec.eval_every) - 1
-        seeds = evaluation_seeds(index, EVALUATION_EPISODES)
+        seeds = evaluation_seeds(index, self.episodes)
         scores = np.array([self._evaluate_run(run, seeds) for run in range(len(self.spec.seeds))])
         metrics = {"return": scores[:, 0], "episode_length": scores[:, 1], "train_return": self.envs.take_returns()}
         return metrics | self.learned.take()

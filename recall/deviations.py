@@ -10,8 +10,10 @@ from typing import Any
 
 import pandas as pd
 
+from recall import trpo_experiments
 from recall.agents.actor_critic import ActorCriticConfig
 from recall.agents.sac import SACConfig
+from recall.agents.trpo import TRPOConfig
 from recall.continuous_recaller import ContinuousRecallConfig
 from recall.envs.four_rooms import FourRoomsConfig
 from recall.envs.gym_env import GymConfig
@@ -19,6 +21,13 @@ from recall.experiments import Arena
 from recall.recaller import RecallConfig
 from recall.runs import RunSpec
 from recall.sac_experiments import Budget
+from recall.trust_region_recaller import TrustRegionRecallConfig
+
+
+def _trpo_budget(spec: RunSpec) -> trpo_experiments.Budget:
+    """In steps; specifications count updates."""
+    return trpo_experiments.Budget(spec.total_steps, spec.eval_every * spec.agent.steps_per_update)
+
 
 PARTS: dict[str, tuple[type, Callable[[RunSpec], object]]] = {
     "environment": (FourRoomsConfig, lambda spec: spec.env),
@@ -28,7 +37,10 @@ PARTS: dict[str, tuple[type, Callable[[RunSpec], object]]] = {
     "sac environment": (GymConfig, lambda spec: spec.env),
     "sac": (SACConfig, lambda spec: spec.agent),
     "sac recall": (ContinuousRecallConfig, lambda spec: spec.recall),
-    "sac run": (Budget, lambda spec: isinstance(spec.env, GymConfig) and spec),
+    "sac run": (Budget, lambda spec: isinstance(spec.agent, SACConfig) and spec),
+    "trpo": (TRPOConfig, lambda spec: spec.agent),
+    "trpo recall": (TrustRegionRecallConfig, lambda spec: spec.recall),
+    "trpo run": (trpo_experiments.Budget, lambda spec: isinstance(spec.agent, TRPOConfig) and _trpo_budget(spec)),
 }
 """The configurations of a run: the class that documents them, and where a specification has their values, if it has."""
 

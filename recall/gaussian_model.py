@@ -85,6 +85,8 @@ class GaussianModel:
 
     def __init__(self, obs_dim: int, action_dim: int, learning_rate: float, streams: Streams) -> None:
         generators = streams["model_init"]
+        self.width = action_dim + obs_dim
+        """Numbers of noise that a step back takes."""
         self.networks = Networks(
             init_layers((obs_dim, *HIDDEN, action_dim), generators),
             init_layers((obs_dim + action_dim, *HIDDEN, 2 * obs_dim), generators),

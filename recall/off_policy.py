@@ -19,6 +19,7 @@ class OffPolicyTraining(ControlTraining):
     """Soft actor-critics on a Gymnasium environment; an update is an environment step."""
 
     parts = ("streams", "envs", "agent", "replay", "recaller", "learned", "log")
+    episodes = 5
     digest_every = 1000
     digested = ("agent", "recaller", "learned")
 

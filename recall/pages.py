@@ -19,6 +19,8 @@ from recall.sac_parameters import DeltaStateParameters as DeltaStateParameters
 from recall.sac_parameters import DoseParameters as DoseParameters
 from recall.sac_parameters import SacParameters as SacParameters
 from recall.sweep import Store, train_missing
+from recall.trpo_parameters import TraceLengthParameters as TraceLengthParameters
+from recall.trpo_parameters import TrpoParameters as TrpoParameters
 
 PUBLISHED_BUILD = "RECALL_PUBLISHED"
 """Environment variable: set, a missing record is an error and nothing is trained."""
@@ -26,7 +28,15 @@ PUBLISHED_BUILD = "RECALL_PUBLISHED"
 
 PAGES: dict[str, type[PageParameters]] = {
     schema.page: schema
-    for schema in (FourRoomsParameters, BaselinesParameters, SacParameters, DoseParameters, DeltaStateParameters)
+    for schema in (
+        FourRoomsParameters,
+        BaselinesParameters,
+        SacParameters,
+        DoseParameters,
+        DeltaStateParameters,
+        TrpoParameters,
+        TraceLengthParameters,
+    )
 }
 """Pages that can be re-executed with parameters."""
 

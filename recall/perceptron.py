@@ -110,23 +110,23 @@ def _product(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return x @ weight
 
 
-class Adam:
-    """Adam (Kingma & Ba 2015, Algorithm 1) on flat parameters (runs, numbers), changed in place.
+class AdamSteps:
+    """Steps of Adam (Kingma & Ba 2015, Algorithm 1) on flat parameters (runs, numbers), in their precision.
 
     Args:
-        parameters: what is learned.
+        like: parameters of the shape and type of those that are learned.
         learning_rate: step size.
         eps: what keeps the denominator from 0.
     """
 
-    def __init__(self, parameters: np.ndarray, learning_rate: float, eps: float) -> None:
-        self.parameters, self.learning_rate, self.eps = parameters, learning_rate, eps
-        self.first, self.second = np.zeros_like(parameters), np.zeros_like(parameters)
+    def __init__(self, like: np.ndarray, learning_rate: float, eps: float) -> None:
+        self.learning_rate, self.eps = learning_rate, eps
+        self.first, self.second = np.zeros_like(like), np.zeros_like(like)
         self.steps = 0
-        self._work = np.empty_like(parameters)
+        self._work = np.empty_like(like)
 
-    def step(self, gradient: np.ndarray) -> None:
-        """Descend once."""
+    def descent(self, gradient: np.ndarray) -> np.ndarray:
+        """What to take from the parameters for the next step down; the following call overwrites it."""
         (decay1, decay2), work = ADAM_DECAY, self._work
         self.steps += 1
         scale1, scale2 = 1 - decay1**self.steps, 1 - decay2**self.steps
@@ -140,15 +140,39 @@ class Adam:
         work += self.eps * scale2**0.5
         np.divide(self.first, work, out=work)
         work *= self.learning_rate * scale2**0.5 / scale1
-        self.parameters -= work
+        return work
 
     def state(self) -> dict:
-        """Parameters and moments, for a checkpoint."""
-        arrays = {name: getattr(self, name) for name in ("parameters", "first", "second")}
-        return {**arrays, "steps": self.steps}
+        """Moments, for a checkpoint."""
+        return {"first": self.first, "second": self.second, "steps": self.steps}
 
     def load_state(self, state: dict) -> None:
         """Put them back where `state()` found them."""
-        for name in ("parameters", "first", "second"):
-            getattr(self, name)[...] = state[name]
-        self.steps = state["steps"]
+        self.first[...], self.second[...], self.steps = state["first"], state["second"], state["steps"]
+
+
+class Adam(AdamSteps):
+    """Adam on flat parameters (runs, numbers), changed in place.
+
+    Args:
+        parameters: what is learned.
+        learning_rate: step size.
+        eps: what keeps the denominator from 0.
+    """
+
+    def __init__(self, parameters: np.ndarray, learning_rate: float, eps: float) -> None:
+        super().__init__(parameters, learning_rate, eps)
+        self.parameters = parameters
+
+    def step(self, gradient: np.ndarray) -> None:
+        """Descend once."""
+        self.parameters -= self.descent(gradient)
+
+    def state(self) -> dict:
+        """Parameters and moments, for a checkpoint."""
+        return {"parameters": self.parameters, **super().state()}
+
+    def load_state(self, state: dict) -> None:
+        """Put them back where `state()` found them."""
+        self.parameters[...] = state["parameters"]
+        super().load_state(state)

@@ -13,12 +13,13 @@ from recall.agents.actor import act, mean_action
 from recall.agents.sac import SACConfig
 from recall.agents.trpo import TRPOConfig
 from recall.analysis.records import Record
-from recall.control import EVALUATION_EPISODES
+from recall.control import ControlTraining
 from recall.envs.gym_env import GymConfig, GymEnv
 from recall.errors import RecordError
 from recall.evaluation import evaluation_seeds, run_episode
 from recall.runs import POLICY, RunSpec, numerics
 from recall.specs import spec_from_json
+from recall.training import TRAININGS
 
 MEAN_ACTIONS: dict[type, Callable[[Sequence[np.ndarray], np.ndarray], np.ndarray]] = {
     SACConfig: act,
@@ -45,9 +46,16 @@ class Policy:
         return self.spec.env
 
     @property
+    def episodes(self) -> int:
+        """Episodes of an evaluation of the training."""
+        training = TRAININGS[type(self.spec.agent)]
+        assert issubclass(training, ControlTraining)
+        return training.episodes
+
+    @property
     def last_seeds(self) -> range:
         """Reset seeds of the training's last evaluation."""
-        return evaluation_seeds(-(-self.spec.n_updates // self.spec.eval_every) - 1, EVALUATION_EPISODES)
+        return evaluation_seeds(-(-self.spec.n_updates // self.spec.eval_every) - 1, self.episodes)
 
     def action(self, run: int, obs: np.ndarray) -> np.ndarray:
         """The mean action of one run in [-1, 1], (action_dim,), for obs (obs_dim,)."""
@@ -76,22 +84,23 @@ def load_policy(record: Record) -> Policy:
         raise RecordError(f"{file} holds no policy that this version of the package can read; train again") from error
 
 
-def evaluate_policy(policy: Policy, episodes: int = EVALUATION_EPISODES, seed: int | None = None) -> pd.DataFrame:
+def evaluate_policy(policy: Policy, episodes: int | None = None, seed: int | None = None) -> pd.DataFrame:
     """A row an episode of the mean action: seed of the run, seed of the reset, return, length.
 
     Args:
         policy: who acts.
-        episodes: how many, of every seed of the record.
+        episodes: how many, of every seed of the record; None is as many as the training's last evaluation had.
         seed: of the first reset, the others follow; None begins as the training's last evaluation did.
     """
     first = policy.last_seeds[0] if seed is None else seed
+    resets = range(first, first + (policy.episodes if episodes is None else episodes))
     env, rows = GymEnv(policy.env), []
     for run, trained in enumerate(policy.spec.seeds):
 
         def action(obs: np.ndarray, run: int = run) -> np.ndarray:
             return env.rescale(policy.action(run, obs))
 
-        rows += [(trained, reset, *run_episode(env.env, action, reset)) for reset in range(first, first + episodes)]
+        rows += [(trained, reset, *run_episode(env.env, action, reset)) for reset in resets]
     return pd.DataFrame(rows, columns=["seed", "reset_seed", "return", "length"])
 
 
@@ -126,7 +135,7 @@ def comparison(policy: Policy, seed: int, mean: float) -> str:
     metrics = policy.record.table("metrics")
     stored = float(metrics.loc[metrics["seed"] == seed, "return"].iloc[-1])
     if f"{mean:.6g}" == f"{stored:.6g}":
-        return f"equal to the last row of metrics.csv, {stored:.6g}, in the same {EVALUATION_EPISODES} episodes"
+        return f"equal to the last row of metrics.csv, {stored:.6g}, in the same {policy.episodes} episodes"
     here, there = numerics(policy.spec), policy.record.numerics
     reason = "; the numerics differ: " + ", ".join(k for k in here if here[k] != there.get(k)) if here != there else ""
     return f"{mean:.6g} where the last row of metrics.csv has {stored:.6g}{reason}"

@@ -23,6 +23,8 @@ class RecallConfig:
 
     version: ClassVar[int] = 1
     """Raised by every change that moves numbers; part of the identity of a run."""
+    numerics: ClassVar[dict[str, str]] = {}
+    """The agent's engine is the model's too."""
 
     model: str = "learned"
     """Backtracking model: true, true-uniform, learned, learned-both, untrained or untrained-network (Sec. 6.1, 12)."""

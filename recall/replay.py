@@ -55,6 +55,11 @@ class ReplayBuffer:
         """Rows by number, (runs, n)."""
         return self.split(self.rows[self._runs, numbers % self.capacity])
 
+    def draw(self, run: int, generator: np.random.Generator, n: int) -> Transitions:
+        """Random transitions of one run, (n, ...)."""
+        drawn = generator.integers(self.start, self.end, n)
+        return Transitions(*(each[0] for each in self.split(self.rows[None, run, drawn % self.capacity])))
+
     def split(self, rows: np.ndarray) -> Transitions:
         """The parts of rows (runs, n, width), as views."""
         obs, action, reward, next_obs, terminated = np.split(rows, self._edges, 2)

@@ -68,6 +68,14 @@ class AgentConfig(Config, Protocol):
         """Engine and precision."""
 
 
+class RecallerConfig(Config, Protocol):
+    """Settings of a recaller."""
+
+    @property
+    def numerics(self) -> dict[str, str]:
+        """What it adds to the agent's engine and precision; nothing where the agent's say it all."""
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """Everything that determines the numbers of a group of seeds trained together, and the labels it is shown under."""
@@ -82,7 +90,7 @@ class RunSpec:
     """Arguments of the environment."""
     agent: AgentConfig
     """Settings of the agent."""
-    recall: Config | None
+    recall: RecallerConfig | None
     """Settings of the recaller; None trains the agent alone."""
     seeds: tuple[int, ...]
     """Seeds trained together."""
@@ -140,6 +148,7 @@ def numerics(spec: RunSpec) -> dict:
     libraries = ("torch", "numpy", *spec.env.libraries)
     return {
         **spec.agent.numerics,
+        **(spec.recall.numerics if spec.recall else {}),
         "group": len(spec.seeds),
         **{name: version(name).partition("+")[0] for name in libraries},
         "processor": processor_family(),

@@ -5,15 +5,20 @@ from typing import ClassVar
 
 from recall.agents.sac import SACConfig
 from recall.continuous_recaller import ContinuousRecallConfig
+from recall.control_parameters import (
+    MOST_EVALUATIONS,
+    MOST_LENGTH,
+    check_counts,
+    check_runs,
+    environments,
+    with_recall,
+)
 from recall.engine import Precision
-from recall.envs.gym_env import REDUCED, GymConfig, make
+from recall.envs.gym_env import GymConfig
 from recall.errors import ParameterError
-from recall.page_parameters import MOST, check_ranges, chosen_arms, listed, numbers
+from recall.page_parameters import check_ranges, chosen_arms, numbers
 from recall.runs import RunSpec
 from recall.sac_experiments import ARMS, BASELINES, MUJOCO, PILOT, WEIGHTS, Budget, delta_state, dose, sac
-
-MOST_EVALUATIONS = 200
-"""Rows a seed that a record may have."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,7 @@ class BaselinesParameters:
     """Whether Ant-v5 and Humanoid-v5 show all that Gymnasium gives. False: positions and velocities alone."""
 
     def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            {"seeds": (1, 200), "first_seed": (0, 2**31), "total_steps": (100, MOST), "eval_every": (50, MOST)},
-        )
+        check_counts(self, 100, 50)
         if self.total_steps <= self.random_steps:
             raise ParameterError(
                 f"total_steps is {self.total_steps} and random_steps {self.random_steps}, so nothing would be learned; "
@@ -59,16 +61,12 @@ class BaselinesParameters:
                 f"total_steps is {self.total_steps} and eval_every {self.eval_every}; "
                 f"that must be from 1 to {MOST_EVALUATIONS} evaluations"
             )
-        self.specs()
-        if self.env_id is not None:
-            for env in self.envs:
-                make(env).close()
+        check_runs(self)
 
     @property
     def envs(self) -> tuple[GymConfig, ...]:
-        """The environments. Where nothing is left out, the full observation is the only one."""
-        names = self.published if self.env_id is None else listed(self.env_id)
-        return tuple(GymConfig(name, self.full_observation and name in REDUCED) for name in dict.fromkeys(names))
+        """The environments."""
+        return environments(self.env_id, self.published, self.full_observation)
 
     @property
     def arms_used(self) -> dict[str, ContinuousRecallConfig | None]:
@@ -108,7 +106,7 @@ class SacParameters(BaselinesParameters):
     """Steps of a trace, 1 to 10000. None: 50 for Ant-v5 and Humanoid-v5, else 20."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, {"length": (1, 10_000)})
+        check_ranges(self, {"length": (1, MOST_LENGTH)})
         super().__post_init__()
 
     @property
@@ -121,10 +119,7 @@ class SacParameters(BaselinesParameters):
 
     def specs(self) -> list[RunSpec]:
         """Every run of the page."""
-        specs = super().specs()
-        if self.length is None:
-            return specs
-        return [replace(s, recall=s.recall and replace(s.recall, length=self.length)) for s in specs]
+        return with_recall(super().specs(), length=self.length)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from recall.identity import settings_key
 from recall.parameters import check_parameters, parameter_names
 from recall.recaller import RecallConfig
 from recall.runs import RunSpec
+from recall.trust_region_recaller import TrustRegionRecallConfig
 
 
 class Kind(NamedTuple):
@@ -23,14 +24,13 @@ class Kind(NamedTuple):
 
     env: type
     agent: type
-    recall: type | None
-    """None where there is no recall yet."""
+    recall: type
 
 
 KINDS = {
     ActorCriticConfig.name: Kind(FourRoomsConfig, ActorCriticConfig, RecallConfig),
     SACConfig.name: Kind(GymConfig, SACConfig, ContinuousRecallConfig),
-    TRPOConfig.name: Kind(GymConfig, TRPOConfig, None),
+    TRPOConfig.name: Kind(GymConfig, TRPOConfig, TrustRegionRecallConfig),
 }
 """By the name of the agent."""
 
@@ -53,7 +53,7 @@ def spec_from_json(content: Mapping[str, Any]) -> RunSpec:
         spec = RunSpec(
             env=_config(kind.env, settings["env"]),
             agent=_config(kind.agent, settings["agent_config"]),
-            recall=None if recall is None else _recall(kind, recall),
+            recall=None if recall is None else _config(kind.recall, recall),
             **vars(_config(_Labels, content["labels"])),
             **vars(_config(_Budget, {name: settings[name] for name in parameter_names(_Budget)})),
         )
@@ -85,12 +85,6 @@ class _Budget:
     seeds: tuple[int, ...]
     total_steps: int
     eval_every: int
-
-
-def _recall(kind: Kind, values: Mapping[str, Any]) -> Any:
-    if kind.recall is None:
-        raise ParameterError(f"{kind.agent.__name__} knows no recall")
-    return _config(kind.recall, values)
 
 
 def _config(cls: type, values: Mapping[str, Any]) -> Any:

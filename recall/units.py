@@ -20,11 +20,14 @@ class Units:
     Args:
         n_runs, obs_dim: sizes.
         normalise: whether the model sees states and changes of state in standard deviations, or raw.
-        pre_tanh: whether the model sees actions before tanh, or as the environment does.
+        pre_tanh: whether the model sees actions before tanh, or as the environment does; None where policies do not
+            squash theirs, and the model sees them as they were drawn, beyond [-1, 1] too.
         predict_change: whether the model predicts changes of state, or states.
     """
 
-    def __init__(self, n_runs: int, obs_dim: int, normalise: bool, pre_tanh: bool, predict_change: bool = True) -> None:
+    def __init__(
+        self, n_runs: int, obs_dim: int, normalise: bool, pre_tanh: bool | None, predict_change: bool = True
+    ) -> None:
         self.normalise, self.pre_tanh, self.predict_change = normalise, pre_tanh, predict_change
         self.obs = RunningMoments(n_runs, obs_dim)
         self.delta = RunningMoments(n_runs, obs_dim)
@@ -36,12 +39,15 @@ class Units:
 
     def pairs(self, found: Transitions) -> Pairs:
         """Transitions as the model sees them."""
-        action = np.clip(found.action, -np.tanh(ACTION_LIMIT), np.tanh(ACTION_LIMIT))
-        if self.pre_tanh:
-            action = np.arctanh(action)
         before = found.obs - found.next_obs if self.predict_change else found.obs
-        arrays = (self.state(found.next_obs), action, self._scaled(before, self._predicted))
+        arrays = (self.state(found.next_obs), self._seen(found.action), self._scaled(before, self._predicted))
         return Pairs(*(torch.from_numpy(np.ascontiguousarray(each, np.float32)) for each in arrays))
+
+    def _seen(self, action: np.ndarray) -> np.ndarray:
+        if self.pre_tanh is None:
+            return action
+        action = np.clip(action, -np.tanh(ACTION_LIMIT), np.tanh(ACTION_LIMIT))
+        return np.arctanh(action) if self.pre_tanh else action
 
     def state(self, obs: np.ndarray) -> np.ndarray:
         """A state as the model sees it."""
@@ -64,11 +70,17 @@ class Units:
     def _predicted(self) -> RunningMoments:
         return self.delta if self.predict_change else self.obs
 
-    def before_tanh(self, action: np.ndarray) -> np.ndarray:
-        """An action from the model, before tanh."""
+    def drawn(self, action: np.ndarray) -> np.ndarray:
+        """An action from the model as a policy's Gaussian draws it: before tanh, if there is one."""
+        if self.pre_tanh is None:
+            return action
         if self.pre_tanh:
             return np.clip(action, -ACTION_LIMIT, ACTION_LIMIT)
         return np.arctanh(np.clip(action, -np.tanh(ACTION_LIMIT), np.tanh(ACTION_LIMIT))).astype(np.float32)
+
+    def executed(self, x: np.ndarray) -> np.ndarray:
+        """What an environment executes, in [-1, 1], of an action as the Gaussian draws it."""
+        return np.clip(x, -1, 1) if self.pre_tanh is None else np.tanh(x)
 
     def in_range(self, obs: np.ndarray) -> np.ndarray:
         """Whether states lie where the data has been, (runs, n)."""

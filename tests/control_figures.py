@@ -31,11 +31,18 @@ from recall.analysis.interval_plots import improvements
 from recall.analysis.panels import Panel
 from recall.analysis.records import find_records, tidy
 from recall.analysis.reference import compare_with_reference, reference_curves
+from recall.analysis.trust_region_columns import TRUST_REGION_TABLES
 
 ENVIRONMENTS = ("HalfCheetah-v5", "Hopper-v5", "Humanoid-v5")
 ARMS = ("baseline", "recall", "as-written")
 HEIGHTS = {"HalfCheetah-v5": 7000.0, "Hopper-v5": 2500.0, "Humanoid-v5": 600.0}
 WORTH = {"baseline": 1.0, "recall": 1.1, "as-written": 0.6, "stable-baselines3": 0.97}
+NUMBERS_OF_TRPO = {
+    "kl": 0.05, "improvement": 0.02, "line_search_steps": 1.0, "accepted": 1.0, "policy_gradient": 0.5,
+    "policy_step": 0.3, "value_loss": 0.1, "value_gradient": 0.2, "explained_variance": 0.8, "imitation_loss": 5.0,
+    "step_share": 0.5,
+}  # fmt: skip
+"""What its tables hold and those of soft actor-critic do not."""
 RANDOM_STEPS = 10_000
 """As in soft actor-critic: nothing is learned before."""
 
@@ -102,6 +109,20 @@ def control_tables(env: str, arm: str, seed: int, steps: np.ndarray, simulator: 
     timing = pd.DataFrame({"phase": ["environment", "recall", "learner", "evaluation"], "seconds": seconds})
     tables = {"metrics": control_metrics(env, arm, seed, steps), "timing": timing}
     return tables if arm == "baseline" else tables | {"recall": control_recall(arm, seed, steps, simulator)}
+
+
+def trust_region_tables(
+    env: str, arm: str, seed: int, steps: np.ndarray, simulator: bool = True
+) -> dict[str, pd.DataFrame]:
+    """The same of a run of trust region policy optimisation, whose imitation moves the policy farther as written."""
+    tables = control_tables(env, arm, seed, steps, simulator)
+    whose = {name: [column.name for column in table.columns] for name, table in TRUST_REGION_TABLES.items()}
+    found = {name: table.assign(**NUMBERS_OF_TRPO).reindex(columns=whose[name]) for name, table in tables.items()}
+    if "recall" in found:
+        far = 10.0 if arm == "as-written" else 0.1
+        found["recall"] = found["recall"].assign(rollout_kl=0.06 * far, trust_region_kl=0.06)
+    found["metrics"] = found["metrics"].assign(entropy=4 - steps / 1e6)
+    return found
 
 
 def write_control_page(

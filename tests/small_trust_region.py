@@ -9,9 +9,22 @@ from recall.agents.trpo import TRPOConfig
 from recall.envs.gym_env import GymConfig
 from recall.runs import RunSpec
 from recall.trust_region import TrustRegionTraining
+from recall.trust_region_recaller import TrustRegionRecallConfig, TrustRegionRecaller
 
 AGENT = TRPOConfig(n_envs=3, n_steps=20, hidden=(8, 8), cg_iterations=5, value_epochs=2, value_batch=32)
 """An update after 60 steps."""
+REPAIRED = TrustRegionRecallConfig(
+    length=5, n_traces=4, model_updates=3, model_batch=32, top_fraction=0.4, capacity=150, learning_rate=0.03
+)
+ARMS = {
+    "baseline": None,
+    "repaired": REPAIRED,
+    "as-written": replace(
+        REPAIRED, target_fraction=None, normalise=False, action_std=1.0, stay_in_range=False, kl_share=None
+    ),
+    "reward-to-go": replace(REPAIRED, rank="reward-to-go"),
+    "trajectories": replace(REPAIRED, learn_from="trajectories"),
+}
 
 
 def trpo_spec(
@@ -30,3 +43,18 @@ def trained(spec: RunSpec, updates: int | None = None) -> TrustRegionTraining:
     while training.update < (spec.n_updates if updates is None else updates):
         training.step()
     return training
+
+
+def recall_spec(
+    arm: str = "repaired", seeds: tuple[int, ...] = (0,), updates: int = 9, env_id: str = CART, **recall: Any
+) -> RunSpec:
+    """The same with recall, which by reward-to-go waits for the first episode's end."""
+    config = ARMS[arm]
+    spec = trpo_spec(seeds, updates, env_id, eval_every=min(4, updates))
+    return replace(spec, arm=arm, recall=config and replace(config, **recall))
+
+
+def recalling(training: TrustRegionTraining) -> TrustRegionRecaller:
+    """The recaller of a training that has one."""
+    assert training.recaller is not None
+    return training.recaller

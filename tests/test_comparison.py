@@ -87,3 +87,13 @@ def test_numerics_decide_which_comparison_is_made(tmp_path: Path) -> None:
     assert same_numerics([one], [one])
     assert not same_numerics([one], [other])
     assert not same_numerics([one, other], [one, other])
+
+
+def test_only_models_can_differ_in_their_engine(tmp_path: Path) -> None:
+    without = load_record(record(tmp_path, "baseline"))
+    compiled, again, eager = (
+        load_record(record(tmp_path / str(place), "learned", model_engine=engine))
+        for place, engine in enumerate(("compiled", "compiled", "eager"))
+    )
+    assert same_numerics([without, compiled], [without, again])
+    assert not same_numerics([without, compiled], [without, eager])

@@ -12,9 +12,11 @@ from hypothesis.extra import numpy as stnp
 from small_control import Cart, Pupil, filled, recaller, run_eagerly
 
 from recall.checkpoints import Checkpoint
-from recall.continuous_recaller import HELD_OUT, ContinuousRecallConfig, ContinuousRecaller, ContinuousTraces
+from recall.continuous_recaller import ContinuousRecallConfig, ContinuousRecaller
+from recall.continuous_traces import ContinuousTraces
 from recall.errors import ConfigError
 from recall.replay import ReplayBuffer
+from recall.tracer import HELD_OUT
 from recall.units import ACTION_LIMIT
 
 
@@ -187,7 +189,7 @@ def test_a_trace_is_unrolled_by_the_model_in_its_units() -> None:
             assert np.array_equal(next_obs, recalling.units.state(recalling.traces.next_obs[:, :, step]))
             before = recalling.units.before(predicted, recalling.traces.next_obs[:, :, step])
             assert np.array_equal(recalling.traces.obs[:, :, step], before)
-            assert np.array_equal(recalling.traces.x[:, :, step], recalling.units.before_tanh(action))
+            assert np.array_equal(recalling.traces.x[:, :, step], recalling.units.drawn(action))
 
 
 def test_no_two_steps_share_their_noise() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from control_figures import control_tables, write_reference
+from control_figures import control_tables, trust_region_tables, write_reference
 from nbformat import NotebookNode
 
 from recall.notebooks import execute
@@ -20,8 +20,13 @@ FIGURES = {
     "baselines": 2,
     "dose": 4,
     "delta-state": 3,
+    "trpo": 13,
+    "trace-length": 6,
 }
 """How many figures a page has where nothing is missing."""
+
+TABLES = {"sac": control_tables, "trpo": trust_region_tables}
+"""Made-up records, by the agent."""
 
 
 def executed(root: Path, page: str, monkeypatch: pytest.MonkeyPatch, **given: Any) -> NotebookNode:
@@ -31,9 +36,10 @@ def executed(root: Path, page: str, monkeypatch: pytest.MonkeyPatch, **given: An
     monkeypatch.chdir(runs)
     published = store(local=False)
     for spec in PAGES[page](**given).specs():
-        steps = np.arange(spec.eval_every, spec.total_steps + 1, spec.eval_every)
+        updates = np.arange(spec.eval_every, spec.n_updates + 1, spec.eval_every)
+        steps, tables_of = updates * spec.agent.steps_per_update, TABLES[spec.agent.name]
         simulator = "Swimmer" not in spec.env_label
-        tables = control_tables(spec.env_label, spec.arm, spec.seeds[0], steps, simulator)
+        tables = tables_of(spec.env_label, spec.arm, spec.seeds[0], steps, simulator)
         timing = tables.pop("timing")
         write_record(published.root, spec, Result(tables, timing, 1), published.claims[spec.page])
     source = Path(__file__).parents[1] / "book" / "notebooks" / f"{page}.md"
@@ -108,3 +114,38 @@ def test_changes_and_states_as_published(tmp_path: Path, monkeypatch: pytest.Mon
     notebook = executed(tmp_path, "delta-state", monkeypatch)
     assert check_figures(tmp_path, notebook) == FIGURES["delta-state"]
     assert "0 of 5 environments" in shown(notebook, "text/markdown")[0]
+
+
+def test_trust_regions_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = executed(tmp_path, "trpo", monkeypatch)
+    assert check_figures(tmp_path, notebook) == FIGURES["trpo"]
+    answer = shown(notebook, "text/markdown")[0]
+    assert answer.startswith("**Answer.** Higher at the end on every task: **")
+    assert "–" not in answer
+    reported = "".join(shown(notebook, "text/html"))
+    assert all(f"{words} 5" in reported for words in ("best 2 of", "all"))
+
+
+def test_lengths_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = executed(tmp_path, "trace-length", monkeypatch)
+    assert check_figures(tmp_path, notebook) == FIGURES["trace-length"]
+    answer = shown(notebook, "text/markdown")[0]
+    assert "20 (95 % interval): Ant-v5 " in answer
+    assert "–" not in answer
+
+
+@pytest.mark.parametrize(
+    ("page", "given", "figures"),
+    [
+        ("trpo", {"env_id": "Swimmer-v5", "seeds": 1, "total_steps": 20_000}, 11),
+        ("trpo", {"env_id": "Hopper-v5", "seeds": 1, "total_steps": 20_000, "arms": "baseline"}, 3),
+        ("trace-length", {"env_id": "Swimmer-v5", "seeds": 1, "total_steps": 20_000, "lengths": "3"}, 4),
+    ],
+)
+def test_a_strangers_trust_regions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, given: dict[str, Any], figures: int
+) -> None:
+    notebook = executed(tmp_path, page, monkeypatch, **given)
+    assert check_figures(tmp_path, notebook) == figures
+    lacking = [text for text in shown(notebook, "text/markdown") if text.startswith("*No figure here")]
+    assert len(lacking) == FIGURES[page] - figures

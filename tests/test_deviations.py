@@ -6,7 +6,7 @@ import pytest
 
 from recall.deviations import NAMES, PARTS, Setting, deviations, field_lines, settings, switches, value_used, write
 from recall.experiments import ARENAS, ARMS, Arm, four_rooms
-from recall.pages import SacParameters
+from recall.pages import SacParameters, TrpoParameters
 from recall.runs import RunSpec
 
 SETTINGS = [setting for part in PARTS for setting in settings(part)]
@@ -39,7 +39,9 @@ class Special(Sample):
 
 
 def published(part: str) -> list[RunSpec]:
-    return SacParameters().specs() if part.startswith("sac") else four_rooms()
+    pages = {"sac": SacParameters, "trpo": TrpoParameters}
+    page = pages.get(part.partition(" ")[0])
+    return page().specs() if page else four_rooms()
 
 
 def setting(part: str, name: str) -> Setting:
@@ -108,6 +110,11 @@ def test_what_a_line_says_of_its_source(line: str, source: bool, stated: str) ->
         ("sac recall", "weight", "0.01 in recall; 1 in as-written"),
         ("sac recall", "target_fraction", "0.01 in recall; None in as-written"),
         ("sac run", "total_steps", "100000"),
+        ("trpo", "target_kl", "0.01"),
+        ("trpo recall", "kl_share", "0.1; None in as-written"),
+        ("trpo recall", "length", "20 in HalfCheetah-v5, Walker2d-v5; 10 in Hopper-v5; 50 in Ant-v5"),
+        ("trpo recall", "learn_from", "buffer; trajectories in recall-trajectories"),
+        ("trpo run", "eval_every", "49152"),
     ],
 )
 def test_the_value_is_the_one_that_is_used(part: str, name: str, value: str) -> None:
@@ -128,8 +135,10 @@ def test_the_table_has_a_row_a_setting() -> None:
 
 
 def test_a_page_without_a_part_has_no_row_of_it() -> None:
-    assert [part for part in PARTS if deviations(four_rooms(), part).empty] == [p for p in PARTS if p.startswith("sac")]
-    both = [*four_rooms(), *SacParameters().specs()]
+    assert [part for part in PARTS if deviations(four_rooms(), part).empty] == [
+        p for p in PARTS if p.startswith(("sac", "trpo"))
+    ]
+    both = [*four_rooms(), *SacParameters().specs(), *TrpoParameters().specs()]
     assert value_used(setting("run", "total_steps"), both) == value_used(setting("run", "total_steps"), four_rooms())
     assert value_used(setting("sac run", "total_steps"), both) == "100000"
 
@@ -141,7 +150,7 @@ def test_values_are_written_for_people(value: object, text: str) -> None:
 
 def test_switches_are_the_settings_in_which_the_arms_differ() -> None:
     specs = SacParameters(env_id="Swimmer-v5,Ant-v5").specs()
-    names = ["joint", "weight", "target_fraction", "normalise", "pre_tanh", "action_std", "stay_in_range"]
+    names = ["target_fraction", "normalise", "action_std", "stay_in_range", "joint", "weight", "pre_tanh"]
     assert switches(specs, "sac recall")["setting"].tolist() == names
     assert switches([spec for spec in specs if spec.arm != "as-written"], "sac recall").empty
     assert switches([spec for spec in specs if spec.arm == "baseline"], "sac recall").empty

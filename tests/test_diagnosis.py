@@ -12,11 +12,12 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from recall.agents.sac import LOG_STD_RANGE, SACConfig
 from recall.agents.sac_imitation import Imitation, policy_kl
-from recall.continuous_recaller import HELD_OUT, ContinuousTraces
+from recall.continuous_traces import ContinuousTraces
 from recall.diagnosis import Diagnosis, cosine
 from recall.envs.gym_env import GymConfig
 from recall.functional import ADAM_DECAY, Moments, adam_, init_layers, mlp
 from recall.off_policy import OffPolicyTraining
+from recall.tracer import HELD_OUT
 
 
 @pytest.fixture(autouse=True)

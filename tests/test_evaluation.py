@@ -9,7 +9,6 @@ import pytest
 from small_control import CART, Cart, run_eagerly, sac_spec, trained
 
 import recall.control
-from recall.control import EVALUATION_EPISODES
 from recall.errors import NonFiniteError
 from recall.evaluation import FIRST_SEED, Evaluation, evaluate, evaluation_seeds, run_episode
 from recall.runs import RunSpec
@@ -89,7 +88,7 @@ def evaluated(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
 def test_every_arm_and_seed_is_evaluated_from_the_same_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     """After every so many steps, and after the last."""
-    expected = [(step, tuple(evaluation_seeds(n, EVALUATION_EPISODES))) for n, step in enumerate((40, 80, 90))]
+    expected = [(step, tuple(evaluation_seeds(n, 5))) for n, step in enumerate((40, 80, 90))]
     for arm, seeds in (("baseline", (0,)), ("repaired", (3,)), ("as-written", (1, 2))):
         spec = sac_spec(arm, seeds, steps=90, env_id=CART, eval_every=40)
         calls = evaluated(spec, monkeypatch)
@@ -115,7 +114,7 @@ def test_what_is_evaluated_is_the_mean_action() -> None:
             x = np.maximum(x @ factor + offset[0], 0)
         return np.tanh((x @ weight + bias[0])[:1])
 
-    expected = evaluate(gym.make("Cart-v0"), act, evaluation_seeds(0, EVALUATION_EPISODES))
+    expected = evaluate(gym.make("Cart-v0"), act, evaluation_seeds(0, 5))
     row = training.tables()["metrics"].iloc[0]
     assert row["return"] == pytest.approx(expected.episode_return, rel=1e-5)
     assert row["episode_length"] == expected.episode_length

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from small_control import ARMS, run_eagerly, sac_spec
 from small_runs import small_spec
+from small_trust_region import ARMS as TRUST_REGION_ARMS
+from small_trust_region import recall_spec
 
 from recall.analysis.columns import Column
 from recall.analysis.glossary import GLOSSARY, glossary
@@ -15,6 +17,7 @@ from recall.analysis.records import TABLES, Record, find_records
 from recall.off_policy import OffPolicyTraining
 from recall.pages import PAGES
 from recall.training import train
+from recall.trust_region import TrustRegionTraining
 
 GRIDS = GLOSSARY["four-rooms"]
 COLUMNS = [(table, column) for table in GRIDS for column in GRIDS[table].columns]
@@ -78,6 +81,16 @@ def test_every_column_that_soft_actor_critic_writes_is_described(arm: str, monke
     written = {name: list(table) for name, table in result.tables.items()} | {"timing": list(result.timing)}
     assert list(undescribed(written, "sac")) == []
     assert empty_though_never_said_to_be(result.tables, "sac") == []
+
+
+@pytest.mark.parametrize("arm", TRUST_REGION_ARMS)
+def test_every_column_that_trust_regions_write_is_described(arm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_eagerly(monkeypatch)
+    monkeypatch.setattr(TrustRegionTraining, "digest_every", 2)
+    result = train(recall_spec(arm))
+    written = {name: list(table) for name, table in result.tables.items()} | {"timing": list(result.timing)}
+    assert list(undescribed(written, "trpo")) == []
+    assert empty_though_never_said_to_be(result.tables, "trpo") == []
 
 
 def empty_though_never_said_to_be(found: Mapping[str, pd.DataFrame], page: str) -> list[str]:

@@ -16,15 +16,18 @@ from figures import BLOCKED, ENVIRONMENTS, SIDE, cells, every_figure, metrics, t
 from matplotlib.colors import to_rgb
 
 from recall.analysis import grid_plots, plots
+from recall.analysis.control_plots import CONTROL
 from recall.analysis.endpoints import steps_to_threshold
 from recall.analysis.interval_plots import improvements, speedups, tuning_grid
 from recall.analysis.panels import Panel, in_words, listed
 from recall.analysis.stats import iqm
-from recall.analysis.style import CONTROL_ARMS, GRID_ARMS, ArmStyle, arm_style
+from recall.analysis.style import CONTROL_ARMS, GRID_ARMS, VARIANT_ARMS, ArmStyle, arm_style
 from recall.analysis.svg import smaller
 from recall.experiments import ARMS as ARMS_OF_THE_PAGE
 from recall.on_policy import SNAPSHOTS
 from recall.sac_experiments import ARMS as ARMS_OF_SAC
+from recall.trpo_experiments import ARMS as ARMS_OF_TRPO
+from recall.trpo_experiments import VARIANTS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -238,7 +241,8 @@ def test_before_the_first_reward_there_is_nothing_to_recall() -> None:
 def test_every_arm_of_the_page_has_its_look() -> None:
     assert set(ARMS_OF_THE_PAGE) == set(GRID_ARMS)
     assert set(ARMS_OF_SAC) == set(CONTROL_ARMS) - {"stable-baselines3"}
-    for arms in (GRID_ARMS, CONTROL_ARMS):
+    assert set(ARMS_OF_TRPO | VARIANTS) == {*CONTROL, *VARIANT_ARMS}
+    for arms in (GRID_ARMS, CONTROL_ARMS, CONTROL_ARMS | VARIANT_ARMS):
         for aspect in ("label", "color", "marker"):
             assert len({getattr(style, aspect) for style in arms.values()}) == len(arms)
     assert CONTROL_ARMS["recall"].color == GRID_ARMS["learned"].color
@@ -256,7 +260,9 @@ def deuteranope(rgb: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seen", [grey, deuteranope])
-@pytest.mark.parametrize("arms", [GRID_ARMS, CONTROL_ARMS], ids=["grid", "control"])
+@pytest.mark.parametrize(
+    "arms", [GRID_ARMS, CONTROL_ARMS, CONTROL_ARMS | VARIANT_ARMS], ids=["grid", "control", "trpo"]
+)
 def test_arms_differ_without_full_colour(seen: Callable[[np.ndarray], np.ndarray], arms: dict[str, ArmStyle]) -> None:
     """Two arms of a page with the same line style are told apart by what is left of their colours."""
     for one, style in arms.items():

@@ -219,6 +219,20 @@ def test_unequal_records_are_not_compared(tmp_path: Path, folder: Path, change: 
         check_comparable(load_record(folder), load_record(other))
 
 
+def test_the_engine_of_a_model_is_compared_where_both_have_one(tmp_path: Path, folder: Path) -> None:
+    compiled, eager = (
+        load_record(
+            write_record(tmp_path, {"metrics": curves([0.5, 1.0])}, arm=arm, numerics=NUMERICS | {"model_engine": arm})
+        )
+        for arm in ("compiled", "eager")
+    )
+    for each in (compiled, eager):
+        check_comparable(load_record(folder), each)
+        check_comparable(each, load_record(folder))
+    with pytest.raises(RecordError, match="numerics model_engine is 'compiled' in the first, 'eager' in the second"):
+        check_comparable(compiled, eager)
+
+
 def test_equal_records_are_compared(tmp_path: Path, folder: Path) -> None:
     other = write_record(tmp_path, {"metrics": curves([0.5, 1.0])}, arm="learned", weight=0.3)
     check_comparable(load_record(folder), load_record(other))

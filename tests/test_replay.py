@@ -102,3 +102,15 @@ def test_a_checkpoint_writes_each_transition_once(tmp_path: Path) -> None:
     checkpoint.save({"replay": replay.state()})
     first, second = (path.stat().st_size for path in sorted(tmp_path.glob("*.rows")))
     assert second < first / 10
+
+
+def test_random_transitions_are_those_of_one_run_that_are_still_held() -> None:
+    replay = filled(7, 19)
+    assert replay.start == 12
+    for run in range(RUNS):
+        found = replay.draw(run, np.random.default_rng(run), 300)
+        tags = (found.obs[:, 0] - run / 8).round(3)
+        assert {round(float(tag)) for tag in tags} == set(range(12, 19))
+        for row, tag in enumerate(tags):
+            for name, expected in transition(round(float(tag)))._asdict().items():
+                assert np.array_equal(getattr(found, name)[row], np.float32(expected[run]))

@@ -17,10 +17,11 @@ from recall.agents.trpo import kl_divergence
 from recall.analysis.records import load_record
 from recall.checkpoints import Checkpoint
 from recall.envs.gym_env import GymConfig, GymEnv
-from recall.errors import NonFiniteError, RecordError, TrainingStoppedError
+from recall.errors import NonFiniteError, TrainingStoppedError
+from recall.evaluation import evaluation_seeds
 from recall.functional import all_finite
 from recall.loop import Training
-from recall.policies import evaluate_policy, load_policy
+from recall.policies import evaluate_policy, load_policy, summary
 from recall.runs import spec_json, write_record
 from recall.specs import spec_from_json
 from recall.training import begin, train
@@ -168,7 +169,10 @@ def test_a_stored_policy_is_evaluated_as_the_training_did(kind: str, tmp_path: P
     for run in (0, 1):
         acted = training.agent.act(obs[None, None], runs=slice(run, run + 1))[0, 0]
         assert np.array_equal(policy.action(run, obs), np.clip(acted, -1, 1))
-    means = evaluate_policy(policy).groupby("seed")["return"].mean()
+    episodes = evaluate_policy(policy)
+    assert episodes["reset_seed"].tolist() == 2 * list(evaluation_seeds(1, 10))
+    assert summary(policy, episodes).count("in the same 10 episodes") == 2
+    means = episodes.groupby("seed")["return"].mean()
     last = training.tables()["metrics"].groupby("seed")["return"].last()
     assert means.to_dict() == pytest.approx(last.to_dict(), rel=1e-12)
 
@@ -178,13 +182,6 @@ def test_specifications_come_back(kind: str) -> None:
     spec = trpo_spec((3, 4), **KINDS[kind])
     assert spec_from_json(spec_json(spec)) == spec
     assert isinstance(begin(spec), TrustRegionTraining)
-
-
-def test_recall_is_refused_by_name() -> None:
-    content = spec_json(trpo_spec())
-    content["settings"]["recall"] = {"length": 5}
-    with pytest.raises(RecordError, match="TRPOConfig knows no recall"):
-        spec_from_json(content)
 
 
 # The same numbers, another time

@@ -19,7 +19,7 @@ def test_units_there_and_back(normalise: bool, pre_tanh: bool, predict_change: b
     pairs = units.pairs(found)
     assert units.before(pairs.before.numpy(), found.next_obs) == pytest.approx(found.obs, abs=1e-6)
     action = np.clip(found.action, -np.tanh(ACTION_LIMIT), np.tanh(ACTION_LIMIT))
-    assert np.tanh(units.before_tanh(pairs.action.numpy())) == pytest.approx(action, abs=1e-6)
+    assert np.tanh(units.drawn(pairs.action.numpy())) == pytest.approx(action, abs=1e-6)
     assert np.array_equal(pairs.next_obs.numpy(), units.state(found.next_obs))
     state = units.obs.mean[:, None] + units.obs.std[:, None] * pairs.next_obs.numpy()
     assert (state if normalise else pairs.next_obs.numpy()) == pytest.approx(found.next_obs, abs=1e-6)
@@ -53,7 +53,7 @@ def test_actions_at_the_bounds_stay_finite() -> None:
         actions = units.pairs(replay.take(np.arange(3)[None])).action[0, :, 0].numpy()
         assert actions[:2] == pytest.approx([-limit, limit])
         assert actions[2] == pytest.approx(np.arctanh(0.5) if pre_tanh else 0.5)
-        x = units.before_tanh(np.array([[[-9.0], [9.0], [0.3]]], np.float32))[0, :, 0]
+        x = units.drawn(np.array([[[-9.0], [9.0], [0.3]]], np.float32))[0, :, 0]
         assert x == pytest.approx([-ACTION_LIMIT, ACTION_LIMIT, 0.3 if pre_tanh else np.arctanh(0.3)])
 
 

@@ -30,7 +30,7 @@ class TRPOConfig:
 
     name: ClassVar[str] = "trpo"
     """What specifications call it."""
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     """Raised by every change that moves numbers; part of the identity of a run."""
     numerics: ClassVar[dict[str, str]] = {"engine": "numpy", "precision": "float32"}
     """Engine and precision."""

@@ -25,7 +25,7 @@ from recall.buffers import TimedRollout, by_run
 from recall.errors import NonFiniteError
 from recall.functional import all_finite
 from recall.normalization import RewardScale, RunningMoments
-from recall.perceptron import Arrays, flattened, init_perceptron, views
+from recall.perceptron import Arrays, Pass, flattened, init_perceptron, views
 from recall.returns import gae
 from recall.seeding import Streams
 
@@ -52,6 +52,8 @@ class TRPO:
         self._like = [*layers, log_std]
         self.parameters = flattened(self._like)
         """Of the policies, (runs, numbers)."""
+        self.gradient = np.zeros_like(self.parameters)
+        """The policy gradient of the last update."""
         self.baseline: Baseline
         if config.baseline == "network":
             self.baseline = NetworkBaseline(config, obs_dim, streams)
@@ -73,6 +75,11 @@ class TRPO:
             *views(self.parameters, self._like),
         ]
         """What acting needs, in the order of `act_normalised`."""
+
+    @property
+    def target_kl(self) -> float:
+        """Bound on the mean KL of an update, in nats."""
+        return self.config.target_kl * self._kl_unit
 
     def act(self, obs: np.ndarray, noise: np.ndarray | float = 0.0, runs: slice = slice(None)) -> np.ndarray:
         """Actions (runs, n, action_dim) for obs (runs, n, obs_dim); the mean's without standard normal noise.
@@ -128,15 +135,14 @@ class TRPO:
         gradient = surrogate_gradient(found, old, action, advantage)
         product = partial(fisher_vector_product, found, old, damping=config.cg_damping * self._kl_unit)
         direction, turned = conjugate_gradient(product, gradient, config.cg_iterations)
-        target_kl = config.target_kl * self._kl_unit
-        step = longest_step(direction, turned, target_kl)
+        step = longest_step(direction, turned, self.target_kl)
 
         def evaluate(parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             _, new = policy_pass(parameters, self._like, x)
             return improvement(action, advantage, new, old), kl_divergence(old, new)
 
-        searched = line_search(evaluate, self.parameters, step, target_kl, config)
-        self.parameters = searched.parameters
+        searched = line_search(evaluate, self.parameters, step, self.target_kl, config)
+        self.parameters, self.gradient = searched.parameters, gradient
         return {
             "kl": searched.kl,
             "improvement": searched.improvement,
@@ -149,7 +155,20 @@ class TRPO:
 
     def policy(self, obs: np.ndarray) -> Gaussian:
         """The policies in states (runs, n, obs_dim)."""
-        return policy_pass(self.parameters, self._like, normalised(self.actor, obs))[1]
+        return self.passed(self.parameters, self.seen(obs))[1]
+
+    def seen(self, obs: np.ndarray) -> np.ndarray:
+        """States (runs, n, obs_dim) as the policies see them now."""
+        return normalised(self.actor, obs)
+
+    def passed(self, parameters: np.ndarray, x: np.ndarray) -> tuple[Pass, Gaussian]:
+        """The policies of flat parameters (runs, numbers) in states `x` as they see them."""
+        return policy_pass(parameters, self._like, x)
+
+    def become(self, parameters: np.ndarray) -> None:
+        """Take other parameters of the policies, (runs, numbers)."""
+        self.parameters = parameters
+        self._refresh()
 
     def state(self) -> dict:
         """Everything that an update changes, for a checkpoint."""

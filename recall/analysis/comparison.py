@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from recall.analysis.records import LABELS, Record
+from recall.analysis.records import LABELS, OF_RECALL, Record
 from recall.analysis.stats import iqm
 from recall.errors import RecordError
 
@@ -21,8 +21,10 @@ RESULT = ["env", "arm", "seed", "curve", "holds", "step"]
 
 def same_numerics(stored: Iterable[Record], now: Iterable[Record]) -> bool:
     """Whether equal digits may be expected: one engine, precision, group, versions and processor family."""
-    kinds = {tuple(sorted(record.numerics.items())) for record in (*stored, *now)}
-    return len(kinds) == 1
+    found = [record.numerics for record in (*stored, *now)]
+    kinds = {tuple(sorted((name, value) for name, value in each.items() if name not in OF_RECALL)) for each in found}
+    models = {tuple(each[name] for name in OF_RECALL) for each in found if each.keys() >= set(OF_RECALL)}
+    return len(kinds) == 1 and len(models) <= 1
 
 
 def compare(stored: pd.DataFrame, now: pd.DataFrame, same_numerics: bool) -> pd.DataFrame:

@@ -64,7 +64,7 @@ def policy_updates(steps: pd.Series, agent: Mapping[str, Any]) -> pd.Series:
 
 
 def _model_steps(record: Record, frame: pd.DataFrame) -> pd.Series:
-    """Gradient steps of the model: as logged, or off-policy so many at the first update and after each interval."""
+    """Gradient steps of the model: as logged, or so many at the first update and after each interval."""
     if not record.has("recall"):
         return pd.Series(0, frame.index)
     table = record.table("recall").set_index(["seed", "step"])
@@ -72,7 +72,7 @@ def _model_steps(record: Record, frame: pd.DataFrame) -> pd.Series:
         logged = table["model_gradient_steps"].reindex(pd.MultiIndex.from_frame(frame[["seed", "step"]]))
         return logged.set_axis(frame.index)
     updates, recall = policy_updates(frame["step"], record.settings["agent_config"]), record.settings["recall"]
-    return -(-updates // recall["interval"]) * recall["model_updates"]
+    return -(-updates // recall.get("interval", 1)) * recall["model_updates"]
 
 
 def spent(table: pd.DataFrame) -> pd.DataFrame:

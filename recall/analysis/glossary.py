@@ -5,6 +5,7 @@ import pandas as pd
 from recall.analysis.columns import Column, Table
 from recall.analysis.control_columns import CONTROL_TABLES
 from recall.analysis.grid_columns import GRID_TABLES
+from recall.analysis.trust_region_columns import TRUST_REGION_TABLES
 
 GLOSSARY: dict[str, dict[str, Table]] = {
     "four-rooms": GRID_TABLES,
@@ -12,6 +13,8 @@ GLOSSARY: dict[str, dict[str, Table]] = {
     "delta-state": CONTROL_TABLES,
     "dose": CONTROL_TABLES,
     "sac": CONTROL_TABLES,
+    "trace-length": TRUST_REGION_TABLES,
+    "trpo": TRUST_REGION_TABLES,
 }
 """Every table that a record may hold, by the page it belongs to."""
 

@@ -38,7 +38,11 @@ class Number:
 
 RETURN = Quantity("value", "mean return over training")
 FINAL_RETURN = Quantity("value", "return at the end")
+REACH_FIRST = Quantity("value", "error of the first step back in the\nsimulator, standard deviations", is_log=True)
+REACH_LAST = Quantity("value", "error of the last step back in the\nsimulator, standard deviations", is_log=True)
+STEPS_TAKEN = Quantity("value", "steps until a trace ended")
 WEIGHT = Number("weight", "imitation weight", without=0.0)
+LENGTH = Number("length", "length of traces, steps")
 
 
 def at_each(frame: pd.DataFrame, number: Number) -> list[str]:
@@ -61,12 +65,20 @@ def doses_in_words(recall: pd.DataFrame, differences: pd.DataFrame) -> dict[str,
     ratio = over_training_mean(recall, RATIO.column)
     ratio = ratio.assign(number=ratio["arm"].map(WEIGHT.of)).groupby(["env", "number"])["value"].mean()
     felt = [_first_felt(str(env), of_env.droplevel("env")) for env, of_env in ratio.groupby("env")]
+    return {
+        "felt": f"Imitation is felt {listed(felt)}." if felt else "–",
+        "best": best_in_words(differences, WEIGHT),
+    }
+
+
+def best_in_words(differences: pd.DataFrame, number: Number) -> str:
+    """The value of each environment with the largest gain in the first endpoint, and that gain; a dash if none has."""
     rows = differences[(differences["endpoint"] == next(iter(SCORES))) & (differences["env"] != MEAN)]
     best = [
-        f"{row.env} {WEIGHT.of(row.arm):g}, {in_words(Interval(row.estimate, row.low, row.high))}"
+        f"{row.env} {number.of(row.arm):g}, {in_words(Interval(row.estimate, row.low, row.high))}"
         for row in (of_env.loc[of_env["estimate"].idxmax()] for _, of_env in rows.groupby("env"))
     ]
-    return {"felt": f"Imitation is felt {listed(felt)}." if felt else "–", "best": "; ".join(best) or "–"}
+    return "; ".join(best) or "–"
 
 
 def _first_felt(env: str, ratio: pd.Series) -> str:

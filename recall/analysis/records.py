@@ -24,6 +24,9 @@ UNHASHED = {"provenance.json", "timing.csv"}
 LABELS = ["page", "env", "arm"]
 """Columns that `tidy` puts before a table's own."""
 
+OF_RECALL = ("model_engine",)
+"""Numerics of a backtracking model: an arm without one may still be compared."""
+
 SAME_IN_BOTH_ARMS = ("env_id", "env", "total_steps", "eval_every")
 """Settings that two arms must share before their difference means anything."""
 
@@ -181,7 +184,9 @@ def check_distinct(records: Iterable[Record]) -> None:
 
 def check_comparable(a: Record, b: Record) -> None:
     """Refuse to join two records whose difference could come from anything but the arm."""
-    pairs = {f"numerics {name}": (a.numerics.get(name), b.numerics.get(name)) for name in a.numerics | b.numerics}
+    here, there = a.numerics, b.numerics
+    lacking = {name for name in OF_RECALL if not (name in here and name in there)}
+    pairs = {f"numerics {name}": (here.get(name), there.get(name)) for name in here | there if name not in lacking}
     pairs |= {name: (a.settings.get(name), b.settings.get(name)) for name in SAME_IN_BOTH_ARMS}
     pairs["number of seeds"] = (len(a.settings["seeds"]), len(b.settings["seeds"]))
     for name, (in_a, in_b) in pairs.items():

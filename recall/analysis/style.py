@@ -105,7 +105,13 @@ PREDICTION_ARMS: dict[str, ArmStyle] = {
 }
 """Models of what led to a state: orange as usual where they predict changes, teal where they predict states."""
 
-ARMS = GRID_ARMS | CONTROL_ARMS | PREDICTION_ARMS
+VARIANT_ARMS: dict[str, ArmStyle] = {
+    "recall-trajectories": ArmStyle("model of fresh trajectories", "#8a4fb5", (0, (1, 1.5)), "v"),
+    "recall-reward-to-go": ArmStyle("ranked by reward-to-go", "#c39ad9", (0, (6, 2, 1, 2)), "P"),
+}
+"""Variants of recall on trust regions, purple as controls are."""
+
+ARMS = GRID_ARMS | CONTROL_ARMS | PREDICTION_ARMS | VARIANT_ARMS
 """Every arm of the book, in the order in which arms are shown."""
 
 NUMBERED = ("weight", "length")
@@ -116,10 +122,12 @@ PARTS = {
     "policy": "policy's own",
     "training": "what it learned from",
     "held-out": "held out",
+    "imitation": "imitation",
+    "trust-region": "trust-region step",
 }
 """Parts of an arm that are compared with each other, `arm/part`."""
 
-DARK = ("policy", "training")
+DARK = ("policy", "training", "trust-region")
 """Parts that are drawn dark and dashed beside another one in the arm's colour."""
 
 
