@@ -17,6 +17,7 @@ from recall.runs import RunSpec
 from recall.sac_parameters import BaselinesParameters as BaselinesParameters
 from recall.sac_parameters import DeltaStateParameters as DeltaStateParameters
 from recall.sac_parameters import DoseParameters as DoseParameters
+from recall.sac_parameters import SacChecksParameters as SacChecksParameters
 from recall.sac_parameters import SacParameters as SacParameters
 from recall.sweep import Store, train_missing
 
@@ -26,7 +27,10 @@ PUBLISHED_BUILD = "RECALL_PUBLISHED"
 
 PAGES: dict[str, type[PageParameters]] = {
     schema.page: schema
-    for schema in (FourRoomsParameters, BaselinesParameters, SacParameters, DoseParameters, DeltaStateParameters)
+    for schema in (
+        *(FourRoomsParameters, BaselinesParameters, SacParameters),
+        *(DoseParameters, DeltaStateParameters, SacChecksParameters),
+    )
 }
 """Pages that can be re-executed with parameters."""
 

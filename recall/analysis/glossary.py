@@ -12,6 +12,7 @@ GLOSSARY: dict[str, dict[str, Table]] = {
     "delta-state": CONTROL_TABLES,
     "dose": CONTROL_TABLES,
     "sac": CONTROL_TABLES,
+    "sac-checks": CONTROL_TABLES,
 }
 """Every table that a record may hold, by the page it belongs to."""
 
