@@ -15,6 +15,7 @@ from recall.analysis.audit import seconds_of
 from recall.analysis.cards import grouped
 from recall.analysis.panels import Panel, behind
 from recall.analysis.records import Record
+from recall.analysis.wording import in_thousands
 from recall.identity import settings_key
 
 NAME = re.compile(r"\{([^{}]+)\}")
@@ -86,7 +87,9 @@ class Page:
         display(Markdown(NAME.sub(lambda match: str(known[match[1]]), template)))
 
     def tabulate(self, table: pd.DataFrame, caption: str) -> None:
-        """Show a table as `cards.grouped` takes it, and glue its rows."""
+        """Show a table as `cards.grouped` takes it, and glue its rows; one without rows is left out."""
+        if table.empty:
+            return
         for place, row in table.iterrows():
             glue(", ".join((caption, *place)), "; ".join(row), display=False)
         display(HTML(grouped(table, caption)))
@@ -104,7 +107,7 @@ def facts(records: Sequence[Record]) -> str:
     versions = _each(", ".join(f"{name} {number}" for name, number in each["versions"].items()) for each in made)
     processors, minutes = _each(each["processor"] for each in made), sum(map(seconds_of, records)) / 60
     return (
-        f"Seeds: {_ends(seeds)} an arm, {_ends([f'{count / 1000:g}k' for count in steps])} environment steps each. "
+        f"Seeds: {_ends(seeds)} an arm, {_ends(list(map(in_thousands, steps)))} environment steps each. "
         f"Code: commit {commits}; {versions}; Python {_each(each['python'] for each in made)}. "
         f"Trained on {processors} in {minutes:.1f} core-minutes ({len(records)} records)."
     )

@@ -17,6 +17,7 @@ from recall.runs import RunSpec
 from recall.sac_parameters import BaselinesParameters as BaselinesParameters
 from recall.sac_parameters import DeltaStateParameters as DeltaStateParameters
 from recall.sac_parameters import DoseParameters as DoseParameters
+from recall.sac_parameters import SacChecksParameters as SacChecksParameters
 from recall.sac_parameters import SacParameters as SacParameters
 from recall.sweep import Store, train_missing
 from recall.trpo_parameters import TraceLengthParameters as TraceLengthParameters
@@ -29,13 +30,9 @@ PUBLISHED_BUILD = "RECALL_PUBLISHED"
 PAGES: dict[str, type[PageParameters]] = {
     schema.page: schema
     for schema in (
-        FourRoomsParameters,
-        BaselinesParameters,
-        SacParameters,
-        DoseParameters,
-        DeltaStateParameters,
-        TrpoParameters,
-        TraceLengthParameters,
+        *(FourRoomsParameters, BaselinesParameters, SacParameters),
+        *(DoseParameters, DeltaStateParameters, SacChecksParameters),
+        *(TrpoParameters, TraceLengthParameters),
     )
 }
 """Pages that can be re-executed with parameters."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from recall.agents.sac import SACConfig
 from recall.continuous_recaller import ContinuousRecallConfig
-from recall.envs.gym_env import GymConfig
+from recall.envs.gym_env import REDUCED, GymConfig
 from recall.runs import RunSpec
 
 PILOT = ("Hopper-v5", "HalfCheetah-v5")
@@ -34,6 +34,16 @@ ARMS: dict[str, ContinuousRecallConfig | None] = {
 
 WEIGHTS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Imitation weights of the page dose; without weight the traces are made and looked at, but not imitated."""
+
+CHECKED = ("HalfCheetah-v5", "Ant-v5")
+"""Environments of the page sac-checks as published."""
+
+PAIR = ("baseline", "recall")
+"""Arms that a check compares: soft actor-critic, and with repaired recall traces."""
+
+TEMPERATURE = 0.2
+"""The fixed temperature of the page sac-checks. Not stated in the paper; the inverse of the reward scale 5 that soft
+actor-critic had on these tasks when the paper was written (Haarnoja et al. 2018a)."""
 
 MUJOCO = ("HalfCheetah-v5", "Hopper-v5", "Walker2d-v5", *LONG_TRACES)
 """Environments of Fig. 6."""
@@ -94,6 +104,27 @@ def dose(
     """The repaired arm with every weight in every environment with every seed, each a run of its own."""
     arms = {f"weight-{weight:g}": replace(ContinuousRecallConfig(), weight=weight) for weight in weights}
     return [replace(spec, page="dose") for spec in sac(envs, arms, seeds, agent, budget)]
+
+
+def sac_checks(
+    envs: Iterable[GymConfig],
+    seeds: Iterable[int],
+    agent: SACConfig,
+    budget: Budget,
+    temperature: float,
+    full_observation: bool,
+) -> list[RunSpec]:
+    """The pair of the page sac, the same with a fixed temperature, and with the full observation where it is reduced.
+
+    The first pair is that of the page sac itself, so that neither page trains it a second time.
+    """
+    envs, seeds, arms = list(envs), tuple(seeds), {arm: ARMS[arm] for arm in PAIR}
+    fixed = {f"{arm}-fixed": recall for arm, recall in arms.items()}
+    whole = [GymConfig(env.env_id, full_observation=True) for env in envs if env.env_id in REDUCED]
+    checks = sac(envs, fixed, seeds, replace(agent, temperature=temperature), budget)
+    if full_observation:
+        checks += sac(whole, arms, seeds, agent, budget)
+    return [*sac(envs, arms, seeds, agent, budget), *(replace(spec, page="sac-checks") for spec in checks)]
 
 
 def delta_state(envs: Iterable[GymConfig], seeds: Iterable[int], agent: SACConfig, budget: Budget) -> list[RunSpec]:

@@ -1,4 +1,4 @@
-"""What the pages baselines and sac may be re-executed with."""
+"""What the pages of soft actor-critic may be re-executed with."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -18,7 +18,20 @@ from recall.envs.gym_env import GymConfig
 from recall.errors import ParameterError
 from recall.page_parameters import check_ranges, chosen_arms, numbers
 from recall.runs import RunSpec
-from recall.sac_experiments import ARMS, BASELINES, MUJOCO, PILOT, WEIGHTS, Budget, delta_state, dose, sac
+from recall.sac_experiments import (
+    ARMS,
+    BASELINES,
+    CHECKED,
+    MUJOCO,
+    PILOT,
+    TEMPERATURE,
+    WEIGHTS,
+    Budget,
+    delta_state,
+    dose,
+    sac,
+    sac_checks,
+)
 
 
 @dataclass(frozen=True)
@@ -162,3 +175,31 @@ class DeltaStateParameters(BaselinesParameters):
     def specs(self) -> list[RunSpec]:
         """Every run of the page."""
         return delta_state(self.envs, *self._how)
+
+
+@dataclass(frozen=True)
+class SacChecksParameters(BaselinesParameters):
+    """What the page sac-checks may be re-executed with; as they stand, they give the published page."""
+
+    page: ClassVar[str] = "sac-checks"
+    shows: ClassVar[tuple[str, ...]] = ("sac-checks", "sac", "baselines")
+    published: ClassVar[tuple[str, ...]] = CHECKED
+
+    env_id: str | None = None
+    """Gymnasium environments with commas between them; both observation and action must be vectors of real numbers.
+    None: HalfCheetah-v5 and Ant-v5."""
+    temperature: float = TEMPERATURE
+    """The fixed temperature that is held against the automatic one, above 0."""
+    full_observation: bool = True
+    """Whether Ant-v5 and Humanoid-v5 are run a second time, with all that Gymnasium gives to observe."""
+
+    @property
+    def envs(self) -> tuple[GymConfig, ...]:
+        """The environments, with positions and velocities alone."""
+        return environments(self.env_id, self.published, full_observation=False)
+
+    def specs(self) -> list[RunSpec]:
+        """Every run of the page."""
+        seeds, agent, budget = self._how
+        automatic = replace(agent, temperature=None)
+        return sac_checks(self.envs, seeds, automatic, budget, self.temperature, self.full_observation)

@@ -12,6 +12,7 @@ from recall.analysis.claims import Claim, Judgement, judge, load_claims, page_ha
 from recall.analysis.evidence import Evidence
 from recall.analysis.records import find_records, tidy
 from recall.analysis.summary import pilot
+from recall.analysis.verdicts import decisions, verdicts_in_words
 
 MUJOCO = ("HalfCheetah-v5", "Walker2d-v5", "Hopper-v5", "Ant-v5", "Humanoid-v5")
 STEPS = 5000 * np.arange(1, 21)
@@ -88,6 +89,38 @@ def test_the_hardest_cannot_gain_most_where_only_they_were_run(tmp_path: Path, c
 def test_other_environments_are_no_evidence(tmp_path: Path, claims: list[Claim]) -> None:
     write_all(tmp_path, claims, {"Swimmer-v5": 2.0})
     assert {word for word, _ in verdicts(tmp_path, claims).values()} == {"not run"}
+
+
+@pytest.mark.parametrize(
+    ("weak", "text"),
+    [
+        (MUJOCO, "inconclusive (dose)"),
+        (MUJOCO[3:], "inconclusive (dose in Ant-v5 and Humanoid-v5)"),
+        ((), "no effect"),
+    ],
+)
+def test_the_text_says_where_the_dose_was_too_small(
+    tmp_path: Path, claims: list[Claim], weak: tuple[str, ...], text: str
+) -> None:
+    for env in MUJOCO:
+        write_all(tmp_path, claims, {env: 1.0}, ratio=0.009 if env in weak else 0.05)
+    found = judge(claims, find_records(tmp_path))
+    assert verdicts_in_words(found)["6.4-all-tasks"] == text
+    table = decisions(found, "6.4-all-tasks")
+    assert table.index.get_level_values("environment").tolist() == list(MUJOCO)
+    assert set(table.index.get_level_values("arms")) == {"recall traces against baseline"}
+    assert table["finding"].tolist() == ["dose" if env in weak else "no effect" for env in MUJOCO]
+    assert table["pull"].tolist() == ["0.9 %" if env in weak else "5 %" for env in MUJOCO]
+    assert table["difference"].str.startswith("0 % (").all()
+
+
+def test_a_pilot_is_inconclusive_without_a_reason_and_a_claim_without_runs_has_no_table(
+    tmp_path: Path, claims: list[Claim]
+) -> None:
+    write_all(tmp_path, claims, {"Hopper-v5": 3.0}, seeds=2, ratio=0.001)
+    assert set(verdicts_in_words(judge(claims, find_records(tmp_path))).values()) == {"inconclusive"}
+    assert decisions(judge(claims, []), "6.4-all-tasks").empty
+    assert set(verdicts_in_words(judge(claims, [])).values()) == {"not run"}
 
 
 @pytest.mark.parametrize(("ratio", "reason"), [(0.009, "dose"), (0.011, "no effect")])

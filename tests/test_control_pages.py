@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 from control_figures import control_tables, trust_region_tables, write_reference
@@ -12,14 +13,18 @@ from nbformat import NotebookNode
 from recall.notebooks import execute
 from recall.pages import PAGES, PUBLISHED_BUILD, store
 from recall.runs import Result, write_record
+from recall.sac_experiments import MUJOCO
 
 pytestmark = pytest.mark.slow
 
+MAX_NOTEBOOK_BYTES = 10**6
+
 FIGURES = {
-    "sac": 15,
+    "sac": 14,
     "baselines": 2,
     "dose": 4,
     "delta-state": 3,
+    "sac-checks": 5,
     "trpo": 13,
     "trace-length": 6,
 }
@@ -71,6 +76,18 @@ def test_the_pilot_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "–" not in answer
 
 
+def test_fig_6_decides_and_fits_into_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five environments with five seeds each, for 300,000 steps."""
+    given = {"env_id": ",".join(MUJOCO), "seeds": 5, "total_steps": 300_000}
+    notebook = executed(tmp_path, "sac", monkeypatch, **given)
+    assert check_figures(tmp_path, notebook) == FIGURES["sac"]
+    answer = shown(notebook, "text/markdown")[0]
+    assert answer.startswith("**Answer.** After 300k steps, faster on every task: **")
+    assert "; mean of them " in answer
+    assert "–" not in answer
+    assert len(nbformat.writes(notebook)) < MAX_NOTEBOOK_BYTES
+
+
 @pytest.mark.parametrize(
     ("given", "figures"),
     [
@@ -108,6 +125,19 @@ def test_the_dose_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert check_figures(tmp_path, notebook) == FIGURES["dose"]
     answer = shown(notebook, "text/markdown")[0]
     assert answer.startswith("**Answer.** Imitation is felt from weight 0 on in HalfCheetah-v5 and ")
+
+
+@pytest.mark.parametrize("given", [{}, {"env_id": "Swimmer-v5", "seeds": 1, "total_steps": 20_000}], ids=["", "own"])
+def test_the_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]) -> None:
+    notebook = executed(tmp_path, "sac-checks", monkeypatch, **given)
+    assert check_figures(tmp_path, notebook) == FIGURES["sac-checks"]
+    answer = shown(notebook, "text/markdown")[0]
+    assert answer.startswith(
+        "**Answer.** With the temperature fixed at 0.2, recall traces change the mean return over "
+    )
+    assert ("no interval" in answer) == bool(given)
+    assert f"leaves out 0 in **0 of {1 if given else 2} environments**" in answer
+    assert ("in Ant-v5, full observation." in answer) == (not given)
 
 
 def test_changes_and_states_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

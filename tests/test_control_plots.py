@@ -24,25 +24,35 @@ from figures import BLOCKED
 
 from recall.analysis.control_plots import (
     EPISODE_RETURN,
+    KL,
+    LARGEST,
     RATIO,
     REACH,
-    aggregate,
     along_traces,
     axis_limits,
     likelihoods,
     over_training,
 )
-from recall.analysis.costs import costs
-from recall.analysis.gain_plots import MOST, credibility_dots, gain_dots, known_part, recall_shares, time_shares
+from recall.analysis.costs import control_cost_curves, control_costs, costs, overheads_in_words
+from recall.analysis.endpoints import auc
+from recall.analysis.gain_plots import (
+    MOST,
+    chance_dots,
+    credibility_dots,
+    gain_dots,
+    known_part,
+    recall_shares,
+    time_shares,
+)
 from recall.analysis.gains import gains
 from recall.analysis.panels import Panel, behind
-from recall.analysis.plots import TICKS
 from recall.analysis.records import find_records
 from recall.analysis.reference import COMPARED, compare_with_reference
 from recall.analysis.stats import Interval, iqm
+from recall.analysis.together import aggregate
 
 PER_ENVIRONMENT = {
-    *("returns", "improvement", "reach", "distance to data", "advantage", "ratio", "cosine", "KL", "entropy"),
+    *("returns", "reach", "distance to data", "advantage", "ratio", "cosine", "KL", "entropy"),
     "temperature",
 }
 
@@ -94,7 +104,7 @@ def test_every_figure_has_its_panels(figures: dict[str, list[Panel]]) -> None:
     assert {name: counts.pop(name) for name in PER_ENVIRONMENT} == dict.fromkeys(PER_ENVIRONMENT, len(ENVIRONMENTS))
     assert counts.pop("likelihood") == 2 * len(ENVIRONMENTS)
     assert counts.pop("ours and theirs") == len(ENVIRONMENTS)
-    assert counts == {"together": 1, "gains": 2, "costs": 2, "share of time": 1, "credibility": 1}
+    assert counts == {"together": 1, "gains": 2, "costs": 2, "improvement": 1, "share of time": 1, "credibility": 1}
 
 
 def test_every_figure_has_its_data(figures: dict[str, list[Panel]]) -> None:
@@ -166,9 +176,24 @@ def test_an_axis_holds_its_values_and_its_guide(values: list[float], y: Any, lim
 def test_a_logarithmic_axis_of_many_decades_has_few_ticks() -> None:
     table = returns({("e", "recall"): [[1e-7, 1e-2]]}).rename(columns={"return": "gradient_ratio"})
     (panel,) = over_training(table, RATIO, ("recall",))
-    ticks = panel.figure.axes[0].get_yticks()
-    assert len(ticks) < 10
-    assert set(ticks) <= set(TICKS[::3])
+    axes = panel.figure.axes[0]
+    assert axes.get_yticks().tolist() == [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["10⁻⁷", "10⁻⁶", "10⁻⁵", "10⁻⁴", "0.001", "0.01"]
+
+
+def test_an_axis_is_labelled_wherever_it_goes() -> None:
+    table = returns({("e", "recall"): [[1e-4, 1e19], [1e-3, 1e18]]})
+    (panel,) = over_training(table.rename(columns={"return": "imitation_kl"}), KL, ("recall",))
+    axes = panel.figure.axes[0]
+    assert axes.get_ylim() == (5e-5, 2e19)
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["10⁻⁴", "1", "10⁴", "10⁸", "10¹²", "10¹⁶"]
+
+
+def test_what_overflows_is_drawn_as_the_largest_number() -> None:
+    table = returns({("e", "recall"): [[1e-4, np.inf], [1e-3, np.inf]]}).rename(columns={"return": "imitation_kl"})
+    (panel,) = over_training(table, KL, ("recall",))
+    assert f"at its end {LARGEST:.3g} (recall traces)" in panel.alt
+    assert LARGEST < panel.figure.axes[0].get_ylim()[1] < np.inf
 
 
 def test_zero_has_no_place_on_a_logarithmic_axis() -> None:
@@ -191,6 +216,48 @@ def test_together_is_the_mean_of_the_middle_of_all_seeds_and_environments() -> N
     np.testing.assert_allclose(found["iqm"], iqm(np.concatenate(scores)))
     assert (found["low"] <= found["iqm"]).all()
     assert panel.figure.axes[0].get_title(loc="left") == "2 environments together"
+
+
+def test_an_arm_that_was_not_run_everywhere_drives_no_environment_out() -> None:
+    curves = {(env, arm): [[1.0, 2.0], [1.0, 2.0]] for env in "abc" for arm in ("baseline", "recall")}
+    (panel,) = aggregate(returns(curves | {("a", "as-written"): [[0.0, 0.0], [0.0, 0.0]]}))
+    assert panel.figure.axes[0].get_title(loc="left") == "3 environments together"
+    assert set(panel.data["arm"]) == {"baseline", "recall"}
+
+
+def test_an_arm_is_drawn_over_what_it_spent(tmp_path: Path) -> None:
+    """Of 340 seconds for environment and learner 20 are gone before the first update; recall has 25.5 more."""
+    write_control_page(tmp_path, ("Hopper-v5", "Ant-v5"), ("baseline", "recall"), seeds=2, evaluations=4)
+    table = control_costs(find_records(tmp_path))
+    together = control_cost_curves(table)
+    assert {panel.figure.axes[0].get_title(loc="left") for panel in together} == {"2 environments together"}
+    places = [[line.get_xdata().tolist() for line in panel.figure.axes[0].lines[1:]] for panel in together]
+    assert places[0] == [[5, 10], [5.25, 10.5]]
+    np.testing.assert_allclose(places[1], [[180 / 340, 1], [192.75 / 340, 365.5 / 340]])
+    assert len(behind(together)) == 2 * 2 * 2 * 2
+    alone = control_cost_curves(table[table["env"] == "Ant-v5"])
+    assert [panel.figure.axes[0].get_title(loc="left") for panel in alone] == ["Ant-v5", "Ant-v5"]
+
+
+def test_a_busy_machine_costs_an_arm_nothing(tmp_path: Path) -> None:
+    write_control_page(tmp_path, ("Hopper-v5",), ("baseline", "recall"), seeds=1, evaluations=4)
+    records = find_records(tmp_path)
+    assert overheads_in_words(control_costs(records), ARMS[1:]) == "recall traces +5 % gradient steps and +7 % time"
+    for file in tmp_path.glob("baselines/*/timing.csv"):
+        pd.read_csv(file).assign(seconds=lambda table: 3 * table["seconds"]).to_csv(file, index=False)
+    assert "+7 % time" in overheads_in_words(control_costs(records), ARMS[1:])
+    alone = control_costs(record for record in records if record.labels["arm"] == "recall")
+    assert overheads_in_words(alone, ARMS[1:]) == "–"
+
+
+def test_chances_are_drawn_beside_a_draw() -> None:
+    curves = {(env, arm): [[v], [v + 1]] for env in "ab" for arm, v in (("baseline", 0.0), ("recall", 5.0))}
+    (panel,) = chance_dots(auc(returns(curves), "return"), "mean return")
+    assert "recall traces in a 1.00 (" in panel.alt
+    assert "recall traces in mean of them 1.00 (" in panel.alt
+    axes = panel.figure.axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b", "mean of them"]
+    assert [0.5, 0.5] in [list(line.get_xdata()) for line in axes.lines]
 
 
 def test_a_trace_is_drawn_from_its_first_step_to_its_last() -> None:
@@ -248,5 +315,5 @@ def test_credibility_has_its_line() -> None:
     ours = returns(curves)
     (panel,) = credibility_dots(compare_with_reference(ours, ours.assign(arm="stable-baselines3")))
     assert -0.15 in [line.get_xdata()[0] for line in panel.figure.axes[0].lines]
-    assert "beside a line at -15 %: e +0 % " in panel.alt
+    assert "beside a line at −15 %: e 0 % " in panel.alt
     assert credibility_dots(pd.DataFrame(columns=COMPARED)) == []

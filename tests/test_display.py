@@ -117,6 +117,11 @@ def test_rows_of_a_table_are_glued(shown: list[Any], glued: dict[str, str]) -> N
     assert "<td>0 of 5</td>" in shown[0]
 
 
+def test_a_table_without_rows_is_left_out(shown: list[Any], glued: dict[str, str]) -> None:
+    display.Page("four-rooms", [record()]).tabulate(pd.DataFrame(columns=["steps"]), "Results")
+    assert (shown, glued) == ([], {})
+
+
 def test_facts_name_every_commit_and_every_change() -> None:
     line = display.facts([record(), record("fedcba9876", dirty=True, steps=120_000, env="side-15")])
     assert "commit 0123456 and fedcba9 with changes;" in line

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recall.analysis.endpoints import auc, final
-from recall.analysis.gains import MEAN, SCORES, gains, gains_for_people, gains_in_words, in_words, relative_gain
+from recall.analysis.gains import CHANCE, MEAN, SCORES, chances, gains, gains_for_people, gains_in_words, relative_gain
 from recall.analysis.published import beside, load_published, nearest
 from recall.analysis.reference import (
     COLUMNS,
@@ -23,7 +23,8 @@ from recall.analysis.reference import (
     reference_curves,
     reference_facts,
 )
-from recall.analysis.stats import Interval, decision_interval
+from recall.analysis.stats import decision_interval, probability_of_improvement
+from recall.analysis.wording import share_in_words
 from recall.errors import ConfigError
 
 PUBLISHED = Path(__file__).parents[1] / "book" / "published_scores.yml"
@@ -98,17 +99,38 @@ SEEDS = st.lists(st.integers(-1000, 1000), min_size=1, max_size=4)
 def test_any_two_arms_can_be_held_against_each_other(treatment: list[int], baseline: list[int]) -> None:
     found = relative_gain(np.array(treatment, float), np.array(baseline, float))
     assert not found.low > found.high
-    assert not {"nan", "inf"} & set(in_words(found).split())
+    assert not {"nan", "inf"} & set(share_in_words(found).split())
 
 
 def test_gains_are_written_for_people() -> None:
-    assert in_words(Interval(0.031, -0.2, 0.259)) == "+3 % (−20 to +26)"
-    assert in_words(Interval(0.5, 0.1, np.inf)) == "+50 % (+10 to open)"
-    assert in_words(Interval(np.nan, -np.inf, np.inf)) == "–"
     table = gains_for_people(gains(runs(TWO), ("recall",)))
     assert list(table) == list(SCORES)
     assert table.index.tolist() == [("a", "recall traces"), ("b", "recall traces"), (MEAN, "recall traces")]
-    assert MEAN not in gains_in_words(gains(runs(TWO), ("recall",)), "recall")
+    words = gains_in_words(gains(runs(TWO), ("recall",)), "recall")
+    assert words.startswith("a +10 % (")
+    assert f"; {MEAN} +30 % (" in words
+
+
+# Probability of improvement
+
+
+def test_chances_are_those_of_a_seed_and_their_mean() -> None:
+    table = chances(auc(runs(TWO), "return"), ("recall", "as-written")).set_index("env")
+    assert list(chances(auc(runs(TWO), "return"), ())) == CHANCE
+    assert table.index.tolist() == ["a", "b", MEAN]
+    assert table.loc["a", "estimate"] == pytest.approx(7 / 9)  # of nine pairs six wins, two draws, one loss
+    assert tuple(table.loc["a", ["estimate", "low", "high"]]) == probability_of_improvement(
+        TWO["a", "recall"], TWO["a", "baseline"]
+    )
+    assert table.loc["b", "estimate"] == 1
+    assert table.loc[MEAN, "estimate"] == pytest.approx(table.loc[["a", "b"], "estimate"].mean())
+    distances = (table["estimate"] - table["low"])[["a", "b"]]
+    assert table.loc[MEAN, "estimate"] - table.loc[MEAN, "low"] == pytest.approx(np.linalg.norm(distances) / 2)
+
+
+def test_one_environment_is_no_mean() -> None:
+    alone = {key: seeds for key, seeds in TWO.items() if key[0] == "a"}
+    assert chances(auc(runs(alone), "return"), ("recall",))["env"].tolist() == ["a"]
 
 
 # Others' runs
@@ -122,6 +144,13 @@ def test_curves_of_others_look_like_ours(tmp_path: Path) -> None:
     assert table.groupby("seed").size().tolist() == [20, 20, 20]
     assert len(auc(table, "return")) == 3
     assert reference_facts(tmp_path / "sb3", ["Hopper-v5"]) == "100k steps; stable_baselines3 2; on x"
+
+
+def test_a_budget_of_whole_rollouts_is_rounded(tmp_path: Path) -> None:
+    write_reference(tmp_path / "sb3", ("Hopper-v5",), seeds=1)
+    file = tmp_path / "sb3" / "Hopper-v5-0.json"
+    file.write_text(file.read_text().replace("100000", "999424"))
+    assert reference_facts(tmp_path / "sb3", ["Hopper-v5"]).startswith("999k steps;")
 
 
 def test_every_version_behind_others_curves_is_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
+from gymnasium.wrappers import TimeLimit
 
 from recall.envs.gym_env import GymConfig, GymEnv, make
 from recall.errors import CheckpointError, ConfigError, NonFiniteError, RecallError
@@ -227,7 +228,16 @@ def test_terminated_and_truncated_are_apart() -> None:
 def test_time_limits() -> None:
     assert GymEnv(GymConfig("Hopper-v5")).max_episode_steps == 1000
     assert toy().max_episode_steps == 7
-    assert GymEnv(GymConfig("ToyUnlimited-v0")).max_episode_steps is None
+
+
+def test_without_a_time_limit_an_environment_is_refused() -> None:
+    """Whoever ends its episodes: the toy's never end, and its evaluation would not either."""
+    with pytest.raises(
+        ConfigError, match=r"^ToyUnlimited-v0 has no time limit, .*; register it with max_episode_steps"
+    ):
+        make(GymConfig("ToyUnlimited-v0"))
+    gymnasium.registry["ToyUnlimited-v0"].entry_point = lambda: TimeLimit(Toy(), 5)
+    assert GymEnv(GymConfig("ToyUnlimited-v0")).max_episode_steps == 5
 
 
 def test_observations_are_not_written_again() -> None:

@@ -6,7 +6,14 @@ import pytest
 
 from recall.analysis.control_plots import EPISODE_RETURN, RATIO
 from recall.analysis.gains import gains
-from recall.analysis.number_plots import WEIGHT, against, at_each, doses_in_words, over_training_mean
+from recall.analysis.number_plots import (
+    WEIGHT,
+    against,
+    at_each,
+    doses_in_words,
+    over_training_mean,
+    pulls_in_words,
+)
 from recall.analysis.style import arm_style
 
 
@@ -58,6 +65,13 @@ def test_the_words_name_the_weights() -> None:
     assert words["best"].startswith("A-v5 0.1, +99 % (")
     weak = doses_in_words(recall.assign(gradient_ratio=0.001), gains(metrics(), [], "weight-0"))
     assert weak == {"felt": "Imitation is felt at no weight in A-v5.", "best": "–"}
+
+
+def test_the_pull_is_a_mean_over_training_and_seeds() -> None:
+    recall = pd.DataFrame({"env": "A-v5", "arm": "recall", "seed": [0, 0, 1], "gradient_ratio": [0.02, 0.04, 0.05]})
+    assert pulls_in_words(recall, "recall") == "4 % in A-v5"
+    assert pulls_in_words(recall.assign(gradient_ratio=np.nan), "recall") == "–"
+    assert pulls_in_words(recall, "as-written") == "–"
 
 
 def test_a_column_that_is_not_there_gives_no_rows() -> None:

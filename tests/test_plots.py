@@ -287,14 +287,23 @@ def test_a_smaller_drawing_is_the_same_drawing() -> None:
     walk = np.cumsum(np.random.default_rng(1).normal(0, 3, (60, 2)), axis=0)
     data = " \n".join(f"{'M' if i in (0, 30) else 'L'} {x:f} {y:f}" for i, (x, y) in enumerate(walk))
     text = "<text style=\"font-size: 8px; font-family: 'DejaVu Sans'; fill: #222\">a  b</text>"
-    svg = f'<svg><defs><style>*{{x: y}}</style></defs>\n<!-- no --><path d="{data} z" style="fill: none"/>{text}</svg>'
+    path = f'<path d="{data} z" clip-path="url(#c)" style="stroke-width: 1.7; stroke-dasharray: 5,1.5"/>'
+    svg = f"<svg><defs><style>*{{x: y}}</style></defs>\n<!-- no -->{path}{text}</svg>"
     small = smaller(svg)
     assert len(small) < 0.7 * len(svg)
     assert ">a  b</text>" in small
     assert "text{font-family: 'DejaVu Sans'}" in small
-    (path,) = re.findall(r' d="([^"]*)"', small)
-    np.testing.assert_allclose(absolute(path)[1:], walk, atol=0.051)
-    assert path.endswith("z")
+    (drawn,) = re.findall(r' d="([^"]*)"', small)
+    np.testing.assert_allclose(np.array(absolute(drawn)) / 10, walk, atol=0.051)
+    assert drawn.endswith("z")
+    assert '<g clip-path="url(#c)"><path transform="scale(0.1)" d="' in small
+    assert 'style="stroke-width:17;stroke-dasharray:50,15"' in small
+
+
+def test_a_short_path_is_rounded_where_it_is() -> None:
+    assert smaller('<path d="M 1.23456 2 L 30.5 4 z" style="stroke-width: 1.7"/>') == (
+        '<path d="M 1.235 2 L 30.5 4 z" style="stroke-width:1.7"/>'
+    )
 
 
 def test_numbers_in_words() -> None:

@@ -10,13 +10,23 @@ from recall.continuous_recaller import ContinuousRecallConfig
 from recall.envs.gym_env import GymConfig
 from recall.errors import ConfigError, ParameterError
 from recall.page_parameters import PageParameters
-from recall.pages import PAGES, BaselinesParameters, DeltaStateParameters, DoseParameters, SacParameters, store
+from recall.pages import (
+    PAGES,
+    BaselinesParameters,
+    DeltaStateParameters,
+    DoseParameters,
+    SacChecksParameters,
+    SacParameters,
+    store,
+)
 from recall.parameters import check_parameters
 from recall.runs import RunSpec
-from recall.sac_experiments import ARMS, trace_length
+from recall.sac_experiments import ARMS, PAIR, trace_length
 
 PILOT = SacParameters().specs()
 PILOT_AGENT = SACConfig(random_steps=10_000)
+ENVS = ("HalfCheetah-v5", "Ant-v5")
+"""Of the page sac-checks."""
 
 
 def recall_of(spec: RunSpec) -> ContinuousRecallConfig:
@@ -99,7 +109,7 @@ def test_an_observation_that_is_always_full_is_one_environment() -> None:
     assert SacParameters(env_id="Hopper-v5,Hopper-v5").envs == (GymConfig("Hopper-v5"),)
 
 
-@pytest.mark.parametrize("schema", [SacParameters, BaselinesParameters])
+@pytest.mark.parametrize("schema", [SacParameters, BaselinesParameters, SacChecksParameters])
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
@@ -151,6 +161,47 @@ def test_predictions_are_of_the_same_data_and_imitate_nothing() -> None:
     assert [spec.arm for spec in specs] == ["predict-change", "predict-state"]
     assert change == replace(ContinuousRecallConfig(), weight=0.0, length=50)
     assert state == replace(change, predict_change=False)
+
+
+def test_the_checks_are_pairs_that_differ_in_one_setting() -> None:
+    specs = SacChecksParameters().specs()
+    runs = {(spec.page, spec.env_label, spec.arm): spec for spec in specs if spec.seeds == (0,)}
+    assert list(runs) == [
+        *((page, env, arm) for env in ENVS for page, arm in (("baselines", "baseline"), ("sac", "recall"))),
+        *(("sac-checks", env, arm) for env in ENVS for arm in ("baseline-fixed", "recall-fixed")),
+        *(("sac-checks", "Ant-v5-full", arm) for arm in ("baseline", "recall")),
+    ]
+    assert len({spec.folder for spec in specs}) == len(specs) == 5 * len(runs)
+    for (page, label, arm), spec in runs.items():
+        usual = runs["sac" if spec.recall else "baselines", label.removesuffix("-full"), arm.removesuffix("-fixed")]
+        fixed = replace(usual.agent, temperature=0.2) if arm.endswith("-fixed") else usual.agent
+        full = GymConfig("Ant-v5", full_observation=True) if label == "Ant-v5-full" else usual.env
+        same = {"page": page, "env_label": label, "arm": arm, "agent": fixed, "env": full}
+        assert spec == replace(usual, **same)
+
+
+def test_the_checks_share_their_first_pair_with_the_page_sac() -> None:
+    checks = SacChecksParameters(env_id="Hopper-v5", seeds=2).specs()
+    shared = {spec for spec in PILOT if spec.env_label == "Hopper-v5" and spec.arm != "as-written"}
+    assert shared < set(checks)
+    assert {spec.page for spec in set(checks) - shared} == {"sac-checks"}
+
+
+def test_a_strangers_checks() -> None:
+    specs = SacChecksParameters(
+        env_id="Humanoid-v5,Swimmer-v5", seeds=1, first_seed=3, total_steps=3_000, eval_every=500, random_steps=200,
+        temperature=0.05, precision="float32", full_observation=False,
+    ).specs()  # fmt: skip
+    assert [(spec.env_label, spec.arm) for spec in specs] == [
+        (env, f"{arm}{kind}") for kind in ("", "-fixed") for env in ("Humanoid-v5", "Swimmer-v5") for arm in PAIR
+    ]
+    agent = SACConfig(random_steps=200, precision="float32")
+    assert [spec.agent for spec in specs] == 4 * [agent] + 4 * [replace(agent, temperature=0.05)]
+    assert {(spec.seeds, spec.total_steps) for spec in specs} == {((3,), 3_000)}
+    with pytest.raises(ConfigError, match=r"temperature is 0\.0; it must be positive"):
+        SacChecksParameters(temperature=0.0)
+    with pytest.raises(ParameterError, match="temperature is None"):
+        check_parameters(SacChecksParameters, {"temperature": None})
 
 
 @pytest.mark.parametrize("weights", ["a", "0.1,", "-1", "inf"])

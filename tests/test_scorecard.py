@@ -119,7 +119,11 @@ def test_colours_of_all_words_are_in_the_style_sheet(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0, "0 %"), (0.256, "+26 %"), (-1.0, "−100 %"), (np.inf, "+∞"), (-np.inf, "−∞")]
+    ("value", "text"),
+    [
+        *((0.0, "0 %"), (0.256, "+26 %"), (-1.0, "−100 %"), (-0.001, "0 %"), (27.0, "above +1,000 %")),
+        *((np.inf, "+∞"), (-np.inf, "−∞")),
+    ],
 )
 def test_percent(value: float, text: str) -> None:
     assert percent(value).replace("\N{NO-BREAK SPACE}", " ") == text

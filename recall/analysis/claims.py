@@ -20,6 +20,7 @@ from recall.analysis.evidence import Evidence
 from recall.analysis.records import Record
 from recall.analysis.rules import RULES, Finding
 from recall.analysis.stats import Interval
+from recall.analysis.wording import in_thousands
 from recall.errors import ConfigError, RecordError
 from recall.identity import settings_key
 
@@ -234,4 +235,4 @@ def _of_all(claim: Claim, run: Sequence[str], finding: Finding) -> tuple[str, st
 def _budget(steps: Sequence[int]) -> str:
     """The steps of each seed, for people: "at 60k to 240k steps"."""
     ends = dict.fromkeys((min(steps), max(steps)))
-    return f"at {' to '.join(f'{end / 1000:,.0f}k' for end in ends)} steps"
+    return f"at {' to '.join(in_thousands(round(end, -3)) for end in ends)} steps"

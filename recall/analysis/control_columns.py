@@ -80,7 +80,7 @@ CONTROL_TABLES: dict[str, Table] = {
                 "reach_1",
                 STANDARD,
                 "How far the simulator's step from a trace's first step back ends from where it should have led, root "
-                "mean square over the dimensions; median of the traces.",
+                "mean square over the dimensions; median of the traces, without those whose simulation diverges.",
                 NO_SIMULATOR,
             ),
             Column("reach_last", STANDARD, "The same at the last step back before the trace ended.", NO_SIMULATOR),

@@ -1,4 +1,4 @@
-"""Figures of continuous control: returns over training, the environments together, what traces are like."""
+"""Figures of continuous control: returns over training, what traces are like."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from recall.analysis.panels import Panel, in_words, name_lines, new_figure, sentence
-from recall.analysis.plots import BAND_SEED, HEIGHT, TICKS, Quantity, curves, scale_axis
-from recall.analysis.stats import iqm, stratified_iqm_band
+from recall.analysis.panels import Panel, name_lines, new_figure, sentence
+from recall.analysis.plots import HEIGHT, Quantity, curves, scale_axis
 from recall.analysis.style import FAINT, STYLE, arm_style, environment_name
+from recall.analysis.ticks import around
 
 CONTROL = ("baseline", "recall", "as-written")
 """Arms of Fig. 6, and the one that follows Algorithm 2 to the letter."""
@@ -22,15 +22,19 @@ RECALLING = CONTROL[1:]
 LAST = 10
 """Evaluations that count as the end of training."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""What has overflowed is drawn as this."""
+
 THOUSANDS = Quantity("step", "environment steps, thousands", 1000)
 EPISODE_RETURN = Quantity("return", "return")
 ENTROPY = Quantity("entropy", "entropy of the policy, nats")
 TEMPERATURE = Quantity("temperature", "temperature", is_log=True)
-RATIO = Quantity("gradient_ratio", "imitation gradient as a share\nof the policy's own", is_log=True, guide=0.01)
-COSINE = Quantity("gradient_cosine", "cosine of imitation and\npolicy gradient", guide=0)
-KL = Quantity("imitation_kl", "KL of one imitation, nats", is_log=True)
-ADVANTAGE = Quantity("trace_advantage", "Q of recalled actions less\nQ of the policy's own", guide=0)
-LIKELIHOOD = Quantity("nll", "negative log-likelihood of\nEq. 5, nats a transition")
+PULL = "imitation gradient as a share\nof the policy's own"
+RATIO = Quantity("gradient_ratio", PULL, is_log=True, guide=0.01, seeds=False)
+COSINE = Quantity("gradient_cosine", "cosine of imitation and\npolicy gradient", guide=0, seeds=False)
+KL = Quantity("imitation_kl", "KL of one imitation, nats", is_log=True, seeds=False)
+ADVANTAGE = Quantity("trace_advantage", "Q of recalled actions less\nQ of the policy's own", guide=0, seeds=False)
+LIKELIHOOD = Quantity("nll", "negative log-likelihood of\nEq. 5, nats a transition", seeds=False)
 STATE_LIKELIHOOD = Quantity("nll", "negative log-likelihood of the\nstate before, nats, held out")
 PREDICTING = ("predict-change", "predict-state")
 """Arms of the page delta-state."""
@@ -56,36 +60,38 @@ DISTANCE_TO_DATA = Drift("data_distance", "distance to the nearest known\nstate,
 
 
 def over_training(
-    frame: pd.DataFrame, y: Quantity, arms: Sequence[str] = CONTROL, limits: tuple[float, float] | None = None
+    frame: pd.DataFrame,
+    y: Quantity,
+    arms: Sequence[str] = CONTROL,
+    limits: tuple[float, float] | None = None,
+    x: Quantity = THOUSANDS,
 ) -> list[Panel]:
-    """A quantity over environment steps; each environment has a range of its own, for their units differ.
+    """A quantity over training; each environment has a range of its own, for their units differ.
 
     Args:
         frame: a tidy table; without the column, or without any value in it, there is nothing to draw.
         y: what is drawn.
         arms: those wanted; what the table lacks is left out.
         limits: of every vertical axis, where environments share one.
+        x: what it is drawn over.
     """
     if y.column not in frame:
         return []
     known = frame[frame["arm"].isin(arms)].dropna(subset=y.column)
+    known = known.assign(**{y.column: known[y.column].clip(upper=LARGEST)})
     if y.is_log:
         known = known[known[y.column] > 0]
     by_environment = (rows for _, rows in known.groupby("env"))
-    return [
-        p for rows in by_environment for p in curves(rows, y, arms, limits or axis_limits(rows[y.column], y), THOUSANDS)
-    ]
+    return [p for rows in by_environment for p in curves(rows, y, arms, limits or axis_limits(rows[y.column], y), x)]
 
 
 def axis_limits(values: pd.Series, y: Quantity) -> tuple[float, float]:
-    """A range that holds all values and the guide: from 0, or on a logarithmic axis from tick to tick."""
+    """A range that holds all values and the guide: from 0, or logarithmic between round numbers."""
     guide = [] if y.guide is None else [y.guide]
-    low, high = min([*values, *guide]), max([*values, *guide])
+    held = [*values, *guide]
     if y.is_log:
-        above = [tick for tick in TICKS if tick > high] or [2 * high]
-        below = [tick for tick in TICKS if tick < low] or [low / 2]
-        return below[-1], above[0]
-    low, high = min(low, 0.0), max(high, 0.0)
+        return around(min(held), max(held))
+    low, high = min(*held, 0.0), max(*held, 0.0)
     room = 0.04 * (high - low) or 1.0
     return low - room * (low < 0), high + room
 
@@ -110,61 +116,6 @@ def likelihoods(recall: pd.DataFrame, arms: Sequence[str] = RECALLING) -> list[P
 def state_likelihoods(recall: pd.DataFrame) -> pd.DataFrame:
     """Negative log-likelihood of held-out states before, in the environment's units, as the column `nll`."""
     return recall.assign(nll=recall["held_out_state_nll"] + recall["state_unit"])
-
-
-@rc_context(STYLE)
-def aggregate(metrics: pd.DataFrame, arms: Sequence[str] = CONTROL, baseline: str = "baseline") -> list[Panel]:
-    """All environments together: returns in units of the baseline's at the end, the IQM over seeds and environments.
-
-    Args:
-        metrics: tidy table of that name.
-        arms: those wanted; what the table lacks is left out.
-        baseline: the arm whose mean return over its last evaluations is 1 in each environment. One in which that is
-            not positive, or that lacks an arm, is left out; of fewer than two there is no figure.
-    """
-    scores = {env: _in_units_of(rows, baseline) for env, rows in metrics.groupby("env")}
-    shown = [arm for arm in arms if arm in set(metrics["arm"])]
-    scores = {env: of_env for env, of_env in scores.items() if set(shown) <= of_env.keys()}
-    if len(scores) < 2 or baseline not in shown:
-        return []
-    steps = sorted(set.intersection(*(set(wide.index) for of_env in scores.values() for wide in of_env.values())))
-    if not steps:
-        return []
-    groups = {arm: [of_env[arm].loc[steps].to_numpy().T for of_env in scores.values()] for arm in shown}
-    return [_aggregate_panel(np.array(steps) / THOUSANDS.scale, groups, sorted(map(str, scores)))]
-
-
-def _in_units_of(rows: pd.DataFrame, baseline: str) -> dict[str, pd.DataFrame]:
-    """Returns of each arm, (steps, seeds), in units of the baseline's final one; nothing where that is not positive."""
-    wide = {arm: of_arm.pivot(index="step", columns="seed", values="return") for arm, of_arm in rows.groupby("arm")}
-    unit = wide[baseline].iloc[-LAST:].mean(axis=None) if baseline in wide else 0.0
-    return {str(arm): table / unit for arm, table in wide.items()} if unit > 0 else {}
-
-
-def _aggregate_panel(steps: np.ndarray, groups: dict[str, list[np.ndarray]], environments: Sequence[str]) -> Panel:
-    figure = new_figure(HEIGHT)
-    ax = figure.subplots()
-    ax.axhline(1, color=FAINT, linewidth=1, zorder=1)
-    tables = []
-    for order, (arm, seeds) in enumerate(groups.items()):
-        style, every = arm_style(arm), max(1, len(steps) // 4)
-        middle, band = iqm(np.concatenate(seeds)), stratified_iqm_band(seeds, np.random.default_rng(BAND_SEED))
-        ax.fill_between(steps, *band, color=style.color, alpha=0.22, linewidth=0, zorder=2)
-        ax.plot(steps, middle, **style.of_line, marker=style.marker, markevery=(order % every, every), linewidth=1.7)
-        columns = {"step": steps * THOUSANDS.scale, "iqm": middle, "low": band[0], "high": band[1]}
-        tables.append(pd.DataFrame({"arm": arm, **columns}))
-    data = pd.concat(tables)
-    ax.set(title=f"{len(environments)} environments together", xlabel=THOUSANDS.label)
-    ax.set_ylabel("return, in units of the\nbaseline's at its end")
-    ax.set_xlim(0, 1.02 * steps[-1])
-    ax.set_ylim(*axis_limits(data[["iqm", "low", "high"]].stack(), EPISODE_RETURN))
-    name_lines(figure, ax)
-    ends = in_words({arm_style(arm).label: float(rows["iqm"].iloc[-1]) for arm, rows in data.groupby("arm")})
-    alt = (
-        f"Return in units of the baseline's final one, interquartile mean over the seeds of {', '.join(environments)}: "
-        f"at the end {ends}."
-    )
-    return Panel(figure, alt, data)
 
 
 @rc_context(STYLE)

@@ -6,11 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from recall.analysis.control_plots import CONTROL, EPISODE_RETURN, axis_limits
+from recall.analysis.control_plots import CONTROL, EPISODE_RETURN, over_training
 from recall.analysis.panels import Panel
 from recall.analysis.plots import MAIN, SUCCESS, Quantity, curves
-from recall.analysis.records import Record
+from recall.analysis.records import Record, tidy
 from recall.analysis.style import ARMS, arm_style, environment_name
+from recall.analysis.together import aggregate
+from recall.analysis.wording import percentage
 
 LEARNING = ("environment", "recall", "learner")
 """Phases of timing.csv that belong to the algorithm; evaluation and diagnosis are ours."""
@@ -21,11 +23,15 @@ CURRENCIES = (
 )
 """What training may be counted in beside environment steps."""
 
+PLAIN_RETURN = replace(EPISODE_RETURN, seeds=False)
+"""The return where its seeds are drawn over environment steps already."""
+
 OF_CONTROL = (
     Quantity("gradient_steps", "gradient steps of policy and model,\nthousands", 1000),
-    Quantity("seconds", "minutes of one core, a seed", 60),
+    Quantity("time", "time, in units of the same\ntraining's without recall"),
 )
-"""The same where every environment step is followed by an update."""
+"""The same where every environment step is followed by an update. Seconds would tell how busy the machine was: there a
+run is long, and the arms are trained one after the other."""
 
 
 def costs(records: Iterable[Record], column: str = "success") -> pd.DataFrame:
@@ -75,6 +81,19 @@ def _model_steps(record: Record, frame: pd.DataFrame) -> pd.Series:
     return -(-updates // recall.get("interval", 1)) * recall["model_updates"]
 
 
+def control_costs(records: Iterable[Record]) -> pd.DataFrame:
+    """`costs` of the return, and as `time` the seconds in units of what the arm's environment and learner took in all.
+
+    So the baseline ends at 1, and another arm as far beyond it as its recall took it, on however busy a machine.
+    """
+    records = list(records)
+    table = costs(records, "return")
+    timing = tidy(records, "timing")
+    own = timing[timing["phase"].isin({*LEARNING} - {"recall"})].groupby(["env", "arm"])["seconds"].sum()
+    units = (own / table.groupby(["env", "arm"])["seed"].nunique()).rename("unit")
+    return table.join(units, ["env", "arm"]).assign(time=lambda rows: rows["seconds"] / rows["unit"])
+
+
 def spent(table: pd.DataFrame) -> pd.DataFrame:
     """Of a table of `costs`: what a seed of each arm spent in all, in words, as `cards.grouped` takes it."""
     last = table.sort_values("step").groupby(["env", "arm", "seed"]).last().groupby(["env", "arm"]).mean()
@@ -95,12 +114,21 @@ def cost_curves(table: pd.DataFrame, env: str, arms: Sequence[str] = MAIN) -> li
 
 
 def control_cost_curves(table: pd.DataFrame, arms: Sequence[str] = CONTROL) -> list[Panel]:
-    """The return in the table's first environment over each of `OF_CONTROL`, from the first update on."""
-    first = table["env"] == table["env"].iloc[0]
-    rows = table[first & table["arm"].isin(arms) & (table["policy_updates"] > 0)]
-    if rows.empty:
-        return []
-    return _over_currencies(rows, EPISODE_RETURN, arms, axis_limits(rows["return"], EPISODE_RETURN), OF_CONTROL)
+    """The return over each of `OF_CONTROL`, from the first update on; the first panel has the data of all.
+
+    All environments are drawn together where that can be done: in these units they are alike.
+
+    Args:
+        table: of `control_costs`.
+        arms: those wanted; what the table lacks is left out.
+    """
+    rows = table[table["arm"].isin(arms) & (table["policy_updates"] > 0)]
+    panels = [
+        panel
+        for x in OF_CONTROL
+        for panel in aggregate(rows, arms, x=x) or over_training(rows, PLAIN_RETURN, arms, x=x)
+    ]
+    return [replace(panel, data=rows[: 0 if i else None]) for i, panel in enumerate(panels)]
 
 
 def _over_currencies(
@@ -109,3 +137,19 @@ def _over_currencies(
     shown = table[table["arm"].isin(arms)]
     panels = [panel for x in currencies for panel in curves(shown, y, arms, limits, x)]
     return [replace(panel, data=shown[: 0 if i else None]) for i, panel in enumerate(panels)]
+
+
+def overheads_in_words(table: pd.DataFrame, arms: Sequence[str], baseline: str = "baseline") -> str:
+    """Of a table of `control_costs`: how much more each arm spends than the baseline, mean of the environments.
+
+    `recall traces +5 % gradient steps and +31 % time; ...`, or a dash where no arm stands beside the baseline.
+    """
+    last = table.sort_values("step").groupby(["env", "arm", "seed"])[["gradient_steps", "time"]].last()
+    means = last.groupby(["arm", "env"]).mean()
+    known = [arm for arm in arms if {arm, baseline} <= set(means.index.unique("arm"))]
+    shares = {arm: (means.loc[arm] / means.loc[baseline] - 1).mean() for arm in known}
+    return "; ".join(f"{arm_style(arm).label} {_in_words(*share)}" for arm, share in shares.items()) or "–"
+
+
+def _in_words(gradient_steps: float, time: float) -> str:
+    return f"{percentage(gradient_steps)} % gradient steps and {percentage(time)} % time"

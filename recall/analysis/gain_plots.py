@@ -1,19 +1,21 @@
-"""Dots beside a line that means something: gains over the baseline, the margin of credibility, the share of recall."""
+"""Dots beside a line that means something: gains over the baseline, how likely one is, credibility, recall's time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from recall.analysis.control_plots import RECALLING
-from recall.analysis.gains import GAIN, MEAN, in_words
+from recall.analysis.gains import GAIN, MEAN, chances
 from recall.analysis.interval_plots import ROW, draw_interval, name_rows
 from recall.analysis.panels import Panel, name_lines, new_figure
 from recall.analysis.reference import MARGIN
 from recall.analysis.stats import Interval
 from recall.analysis.style import FAINT, INK, STYLE, arm_style, environment_name
+from recall.analysis.wording import percentage, share_in_words
 
 ZONE = 0.1
 """Differences up to this share are no effect, as on the scorecard."""
@@ -36,27 +38,59 @@ def gain_dots(gains: pd.DataFrame) -> list[Panel]:
 
 
 def _gain_panel(endpoint: str, rows: pd.DataFrame) -> Panel:
+    figure, ax = _dots(rows, _limits(rows), even=0)
+    seeds = int(rows["seeds"].min())
+    ax.axvspan(-ZONE, ZONE, color="#ececec", linewidth=0, zorder=0)
+    _percent(ax)
+    ax.set_title(endpoint)
+    ax.set_xlabel(f"difference to the baseline, {seeds} seed{'s' * (seeds > 1)} an arm", loc="right")
+    words = _in_words(rows, share_in_words)
+    return Panel(figure, f"Difference to the baseline in {endpoint}, with 95 % intervals: {words}.", rows[GAIN])
+
+
+@rc_context(STYLE)
+def chance_dots(scores: pd.DataFrame, title: str, arms: Sequence[str] = RECALLING) -> list[Panel]:
+    """Probability that a seed of an arm scores higher than one of the baseline, a row an environment.
+
+    Args:
+        scores: a row a seed: env, arm, seed, value, more being better.
+        title: what is scored.
+        arms: those wanted; what the table lacks is left out.
+    """
+    found = chances(scores, arms)
+    if found.empty:
+        return []
+    figure, ax = _dots(found, (0.0, 1.0), even=0.5)
+    ax.set_title("probability of improvement")
+    ax.set_xlabel(f"probability of a higher {title}\nthan a seed of the baseline", loc="right")
+    words = _in_words(found, lambda chance: f"{chance.estimate:.2f} ({chance.low:.2f} to {chance.high:.2f})")
+    alt = f"Probability of a higher {title} than a seed of the baseline, with 95 % intervals: {words}."
+    return [Panel(figure, alt, found)]
+
+
+def _dots(rows: pd.DataFrame, limits: tuple[float, float], even: float) -> tuple[Figure, Axes]:
+    """A row an environment, their mean last, with a dot and an interval an arm, beside a line where arms are even."""
     environments = [*sorted(set(rows["env"]) - {MEAN}), *({MEAN} & set(rows["env"]))]
     arms = list(dict.fromkeys(rows["arm"]))
-    limits = _limits(rows)
     figure = new_figure(1.15 + ROW * len(arms) * (0.4 + len(environments)) / 1.4)
     ax = figure.subplots()
-    ax.axvspan(-ZONE, ZONE, color="#ececec", linewidth=0, zorder=0)
-    ax.axvline(0, color=FAINT, linewidth=1, zorder=1)
-    words = []
+    ax.axvline(even, color=FAINT, linewidth=1, zorder=1)
     for row in rows.itertuples():
-        place = len(environments) - 1 - environments.index(row.env)
-        interval, style = Interval(row.estimate, row.low, row.high), arm_style(row.arm)
-        draw_interval(ax, place - _dodge(arms, row.arm), known_part(interval), style, limits)
-        words.append(f"{style.label} in {environment_name(row.env)} {in_words(interval)}")
+        place = len(environments) - 1 - environments.index(row.env) - _dodge(arms, row.arm)
+        interval = known_part(Interval(row.estimate, row.low, row.high))
+        draw_interval(ax, place, interval, arm_style(row.arm), limits)
     name_rows(ax, [environment_name(env) for env in environments], limits)
-    _percent(ax)
     _name_arms(ax, arms)
     name_lines(figure, ax)
-    ax.set_title(endpoint)
-    ax.set_xlabel(f"difference to the baseline, {rows['seeds'].min()} seeds an arm", loc="right")
-    alt = f"Difference to the baseline in {endpoint}, with 95 % intervals: {'; '.join(words)}."
-    return Panel(figure, alt, rows[GAIN])
+    return figure, ax
+
+
+def _in_words(rows: pd.DataFrame, write: Callable[[Interval], str]) -> str:
+    """Every arm in every environment with its interval."""
+    return "; ".join(
+        f"{arm_style(r.arm).label} in {environment_name(r.env)} {write(Interval(r.estimate, r.low, r.high))}"
+        for r in rows.itertuples()
+    )
 
 
 def known_part(interval: Interval) -> Interval:
@@ -86,7 +120,7 @@ def _limits(rows: pd.DataFrame) -> tuple[float, float]:
 
 def _percent(ax: Axes) -> None:
     ax.locator_params(axis="x", nbins=5)
-    ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f} %".replace("-", "−") if value else "0")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{percentage(value)} %" if value else "0")
 
 
 @rc_context(STYLE)
@@ -109,14 +143,14 @@ def credibility_dots(compared: pd.DataFrame, theirs: str = "stable-baselines3") 
         interval = Interval(row.estimate, row.low, row.high)
         draw_interval(ax, place, known_part(interval), arm_style("baseline"), limits)
         names.append(f"{environment_name(row.env)}\n{row.ours_seeds} and {row.theirs_seeds} seeds")
-        words.append(f"{environment_name(row.env)} {in_words(interval)}, {row.finding}")
+        words.append(f"{environment_name(row.env)} {share_in_words(interval)}, {row.finding}")
     name_rows(ax, names, limits)
     _percent(ax)
     ax.set_title("final return, ours beside theirs")
     ax.set_xlabel(f"difference to {theirs};\ndashed: the least that counts as credible", loc="right")
     alt = (
         f"Difference of our final return to that of {theirs}, with 95 % intervals, beside a line at "
-        f"{100 * MARGIN:.0f} %: {'; '.join(words)}."
+        f"{percentage(MARGIN)} %: {'; '.join(words)}."
     )
     return [Panel(figure, alt, compared)]
 

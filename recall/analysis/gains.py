@@ -8,8 +8,15 @@ import pandas as pd
 
 from recall.analysis.endpoints import auc, final
 from recall.analysis.panels import listed
-from recall.analysis.stats import Interval, decision_interval, mean_difference
-from recall.analysis.style import arm_style
+from recall.analysis.stats import (
+    Interval,
+    decision_interval,
+    mean_difference,
+    probability_of_improvement,
+    weighted_sum,
+)
+from recall.analysis.style import arm_style, environment_name
+from recall.analysis.wording import share_in_words
 
 MEAN = "mean of them"
 """Stands for all environments, weighted equally."""
@@ -19,6 +26,10 @@ SCORES = {"mean return over training": auc, "return at the end": final}
 
 GAIN = ["endpoint", "env", "arm", "estimate", "low", "high", "seeds"]
 """Columns of a table of gains."""
+
+
+CHANCE = GAIN[1:]
+"""Columns of a table of probabilities of improvement."""
 
 
 class Gain(NamedTuple):
@@ -74,20 +85,35 @@ def relative_gain(treatment: np.ndarray, baseline: np.ndarray) -> Interval:
     return found._replace(estimate=float((treatment.mean() - baseline.mean()) / abs(baseline.mean())))
 
 
-def in_words(gain: Interval, digits: int = 0) -> str:
-    """`+3 % (−20 to +26)`; an end that is nowhere is left open, what is unknown is a dash."""
-    if not np.isfinite(gain.estimate):
-        return "–"
-    ends = [f"{100 * end:+.{digits}f}" if np.isfinite(end) else "open" for end in (gain.low, gain.high)]
-    interval = "no interval" if ends == ["open", "open"] else " to ".join(ends)
-    return f"{100 * gain.estimate:+.{digits}f} % ({interval})".replace("-", "−")
+def chances(scores: pd.DataFrame, arms: Sequence[str], baseline: str = "baseline") -> pd.DataFrame:
+    """Probability that a seed of an arm scores higher than one of the baseline, and its 95 % interval.
+
+    Args:
+        scores: a row a seed: env, arm, seed, value, more being better.
+        arms: those wanted; what the table lacks is left out.
+        baseline: the arm they are held against.
+
+    Returns:
+        Columns `CHANCE`: environments with both arms, then their mean where there are several (Agarwal et al. 2021).
+    """
+    values = {key: seeds.to_numpy(float) for key, seeds in scores.groupby(["env", "arm"])["value"]}
+    rows: list[tuple] = []
+    for arm in arms:
+        pairs = {e: (values[e, arm], values[e, baseline]) for e, a in values if a == arm and (e, baseline) in values}
+        found = {env: probability_of_improvement(*pair) for env, pair in pairs.items()}
+        if len(found) > 1:
+            found[MEAN] = weighted_sum(list(found.values()), [1 / len(found)] * len(found))
+        seeds = {env: min(map(len, pair)) for env, pair in pairs.items()}
+        rows += [(env, arm, *interval, seeds.get(env, min(seeds.values()))) for env, interval in found.items()]
+    return pd.DataFrame(rows, columns=CHANCE)
 
 
 def gains_for_people(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `gains` as text, as `cards.grouped` takes it: rows by environment and arm, a column an endpoint."""
     cells = {
         endpoint: {
-            (r.env, arm_style(r.arm).label): in_words(Interval(r.estimate, r.low, r.high)) for r in rows.itertuples()
+            (environment_name(r.env), arm_style(r.arm).label): share_in_words(Interval(r.estimate, r.low, r.high))
+            for r in rows.itertuples()
         }
         for endpoint, rows in table.groupby("endpoint", sort=False)
     }
@@ -96,7 +122,9 @@ def gains_for_people(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains_in_words(table: pd.DataFrame, arm: str) -> str:
-    """Gains of an arm in the first endpoint: `Hopper-v5 +3 % (−20 to +26) and Ant-v5 ...`."""
-    rows = table[(table["arm"] == arm) & (table["endpoint"] == next(iter(SCORES))) & (table["env"] != MEAN)]
-    each = (f"{row.env} {in_words(Interval(row.estimate, row.low, row.high))}" for row in rows.itertuples())
-    return listed(list(each)) or "–"
+    """Gains of an arm in the first endpoint: `Hopper-v5 +3 % (−20 to +26) and Ant-v5 ...; mean of them ...`."""
+    rows = table[(table["arm"] == arm) & (table["endpoint"] == next(iter(SCORES)))]
+    found = {row.env: share_in_words(Interval(row.estimate, row.low, row.high)) for row in rows.itertuples()}
+    mean = found.pop(MEAN, None)
+    each = listed([f"{environment_name(env)} {words}" for env, words in found.items()]) or "–"
+    return f"{each}; {MEAN} {mean}" if mean else each

@@ -13,6 +13,7 @@ GLOSSARY: dict[str, dict[str, Table]] = {
     "delta-state": CONTROL_TABLES,
     "dose": CONTROL_TABLES,
     "sac": CONTROL_TABLES,
+    "sac-checks": CONTROL_TABLES,
     "trace-length": TRUST_REGION_TABLES,
     "trpo": TRUST_REGION_TABLES,
 }

@@ -8,12 +8,13 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from recall.analysis.control_plots import RATIO, axis_limits
-from recall.analysis.gains import MEAN, SCORES, in_words
+from recall.analysis.control_plots import LARGEST, RATIO, axis_limits
+from recall.analysis.gains import MEAN, SCORES
 from recall.analysis.panels import Panel, listed, new_figure, sentence
 from recall.analysis.plots import HEIGHT, Quantity, scale_axis
 from recall.analysis.stats import Interval, mean_interval
 from recall.analysis.style import STYLE, arm_style, environment_name
+from recall.analysis.wording import ratio_in_words, share_in_words
 
 JITTER = 0.16
 """Width over which the seeds of an arm are spread."""
@@ -57,7 +58,8 @@ def over_training_mean(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """Mean over a seed's evaluations that have a value: env, arm, seed, value."""
     if column not in frame:
         return pd.DataFrame(columns=["env", "arm", "seed", "value"])
-    return frame.groupby(["env", "arm", "seed"])[column].mean().rename("value").reset_index()
+    values = frame.assign(value=frame[column].clip(upper=LARGEST))
+    return values.groupby(["env", "arm", "seed"])["value"].mean().reset_index()
 
 
 def doses_in_words(recall: pd.DataFrame, differences: pd.DataFrame) -> dict[str, str]:
@@ -75,10 +77,16 @@ def best_in_words(differences: pd.DataFrame, number: Number) -> str:
     """The value of each environment with the largest gain in the first endpoint, and that gain; a dash if none has."""
     rows = differences[(differences["endpoint"] == next(iter(SCORES))) & (differences["env"] != MEAN)]
     best = [
-        f"{row.env} {number.of(row.arm):g}, {in_words(Interval(row.estimate, row.low, row.high))}"
+        f"{row.env} {number.of(row.arm):g}, {share_in_words(Interval(row.estimate, row.low, row.high))}"
         for row in (of_env.loc[of_env["estimate"].idxmax()] for _, of_env in rows.groupby("env"))
     ]
     return "; ".join(best) or "–"
+
+
+def pulls_in_words(recall: pd.DataFrame, arm: str) -> str:
+    """Ratio of imitation to policy gradient of an arm, mean over training and seeds: `3.7 % in Hopper-v5`."""
+    ratios = over_training_mean(recall[recall["arm"] == arm], RATIO.column).groupby("env")["value"].mean().dropna()
+    return listed([f"{ratio_in_words(ratio)} in {environment_name(str(env))}" for env, ratio in ratios.items()]) or "–"
 
 
 def _first_felt(env: str, ratio: pd.Series) -> str:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from recall.analysis.panels import Panel, in_words, name_lines, new_figure, sentence
 from recall.analysis.stats import iqm, iqm_band, survival
 from recall.analysis.style import FAINT, STYLE, ArmStyle, arm_style, environment_name
+from recall.analysis.ticks import label, ticks
 
 MAIN = ("baseline", "learned", "true", "untrained")
 """Arms of Fig. 2 and Fig. 10."""
@@ -21,12 +22,6 @@ HEIGHT = 2.9
 
 ROOM = 0.12
 """Share of the seeds that a line of text is high."""
-
-TICKS = tuple(digit * 10.0**power for power in range(-9, 6) for digit in (1, 2, 5))
-"""Of a logarithmic axis."""
-
-MANY_TICKS = 9
-"""With more of them, only the powers of ten are shown."""
 
 BAND_SEED = 0
 """Of the resamples behind every band, so that a figure is the same each time."""
@@ -46,6 +41,8 @@ class Quantity:
     """Whether its axis is logarithmic."""
     guide: float | None = None
     """A value worth a line across."""
+    seeds: bool = True
+    """Whether every seed is drawn, faint; not where others of the same seeds say it, so that a page stays small."""
 
 
 STEPS = Quantity("step", "environment steps, thousands", 1000, is_log=True)
@@ -127,7 +124,7 @@ def _curve_panel(
     figure = new_figure(HEIGHT)
     ax = figure.subplots()
     for order, (arm, curve) in enumerate(drawn.items()):
-        draw_curve(ax, arm, curve, order)
+        draw_curve(ax, arm, curve, order, y.seeds)
     ax.set(title=environment_name(env), xlabel=x.label, ylabel=y.label)
     if y.guide is not None:
         ax.axhline(y.guide, color=FAINT, linewidth=1, zorder=1)
@@ -152,17 +149,16 @@ def scale_axis(ax: Axes, axis: Literal["x", "y"], quantity: Quantity, limits: tu
         ax.locator_params(axis=axis, nbins=5)
         return
     ax.set(**{f"{axis}scale": "log"})
-    ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
-    if len(ticks) > MANY_TICKS:
-        ticks = [tick for tick in TICKS[::3] if tick in ticks]
-    ax.set(**{f"{axis}ticks": ticks, f"{axis}ticklabels": [f"{tick:g}" for tick in ticks]})
+    shown = ticks(*limits)
+    ax.set(**{f"{axis}ticks": shown, f"{axis}ticklabels": list(map(label, shown))})
     ax.minorticks_off()
 
 
-def draw_curve(ax: Axes, arm: str, curve: Curve, order: int = 0) -> None:
+def draw_curve(ax: Axes, arm: str, curve: Curve, order: int = 0, seeds: bool = True) -> None:
     """Draw seeds, band, IQM, and now and then a marker, the arms' in turn."""
     style = arm_style(arm)
-    ax.plot(*_one_line(curve.seeds), color=style.color, linewidth=0.5, alpha=0.22, zorder=1)
+    if seeds:
+        ax.plot(*_one_line(curve.seeds), color=style.color, linewidth=0.5, alpha=0.22, zorder=1)
     ax.fill_between(curve.x, curve.low, curve.high, color=style.color, alpha=0.22, linewidth=0, zorder=2)
     every = max(1, len(curve.x) // 4)
     ax.plot(curve.x, curve.iqm, **style.of_line, marker=style.marker, markevery=(order % every, every), linewidth=1.7)

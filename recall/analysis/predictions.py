@@ -1,10 +1,12 @@
 """Which of two models gives held-out transitions the higher likelihood."""
 
+import numpy as np
 import pandas as pd
 
 from recall.analysis.control_plots import PREDICTING
 from recall.analysis.panels import listed
-from recall.analysis.stats import mean_interval
+from recall.analysis.stats import Interval, mean_interval
+from recall.analysis.wording import signed
 
 
 def likelier(held_out: pd.DataFrame) -> dict[str, str]:
@@ -19,9 +21,15 @@ def likelier(held_out: pd.DataFrame) -> dict[str, str]:
     last = held_out.dropna(subset="nll").sort_values("step").groupby(["env", "seed", "arm"])["nll"].last()
     change, state = (last.unstack().reindex(columns=PREDICTING)[arm] for arm in PREDICTING)
     gains = {env: mean_interval(of_env) for env, of_env in (state - change).dropna().groupby("env")}
-    each = [f"{env} {gain.estimate:+.1f} ({gain.low:+.1f} to {gain.high:+.1f})" for env, gain in gains.items()]
+    each = [f"{env} {_in_words(gain)}" for env, gain in gains.items()]
     above = sum(gain.low > 0 for gain in gains.values())
     return {
         "count": f"{above} of {len(gains)} environments",
-        "each": (listed(each) or "–").replace("-inf to +inf", "no interval").replace(" -", " −").replace("(-", "(−"),
+        "each": listed(each) or "–",
     }
+
+
+def _in_words(gain: Interval) -> str:
+    known = np.isfinite([gain.low, gain.high]).all()
+    interval = f"{signed(gain.low, 1)} to {signed(gain.high, 1)}" if known else "no interval"
+    return f"{signed(gain.estimate, 1)} ({interval})"

@@ -8,6 +8,7 @@ import pandas as pd
 import yaml
 
 from recall.analysis.style import arm_style
+from recall.analysis.wording import in_thousands
 from recall.errors import ConfigError
 
 FIELDS = {"source", "algorithm", "version", "about", "where", "scores"}
@@ -58,11 +59,6 @@ def nearest(published: pd.DataFrame, env: str, steps: int) -> pd.DataFrame:
     rows = published[published["task"] == env.partition("-")[0]]
     distance = np.abs(np.log(rows["steps"] / steps))
     return rows.loc[distance.groupby(rows["source"], sort=False).idxmin()]
-
-
-def in_thousands(steps: int) -> str:
-    """300000 as 300k, 1000000 as 1M."""
-    return f"{steps / 1e6:g}M" if steps >= 1e6 else f"{steps / 1000:g}k"
 
 
 def spread(mean: float, deviation: float) -> str:

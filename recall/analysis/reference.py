@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from recall.analysis.endpoints import final
-from recall.analysis.gains import in_words, relative_gain
+from recall.analysis.gains import relative_gain
 from recall.analysis.panels import listed
 from recall.analysis.records import LABELS
 from recall.analysis.rules import MIN_SEEDS
 from recall.analysis.stats import Interval
+from recall.analysis.wording import in_thousands, percentage, share_in_words
 
 MARGIN = -0.15
 """Ours is credible where the whole interval of its relative difference lies above this. Set before the runs."""
@@ -48,7 +49,7 @@ def reference_facts(folder: Path, environments: Iterable[str]) -> str:
     paths = [path for env in environments for path in sorted(folder.glob(f"{env}-*.json")) if env_of(path) == env]
     made = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     versions = dict.fromkeys(", ".join(f"{name} {number}" for name, number in m["versions"].items()) for m in made)
-    steps = dict.fromkeys(f"{m['settings']['total_steps'] / 1000:g}k" for m in made)
+    steps = dict.fromkeys(in_thousands(m["settings"]["total_steps"]) for m in made)
     processors = dict.fromkeys(m["processor"] for m in made)
     return f"{' and '.join(steps)} steps; {' and '.join(versions)}; on {' and '.join(processors)}" if made else "none"
 
@@ -80,12 +81,12 @@ def compare_with_reference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataF
 
 def comparison_in_words(compared: pd.DataFrame) -> dict[str, str]:
     """The numbers of a comparison for the text: `differences`, `credible`, `seeds`, `steps` and `margin`."""
-    each = [f"{row.env} {in_words(Interval(row.estimate, row.low, row.high))}" for row in compared.itertuples()]
+    each = [f"{row.env} {share_in_words(Interval(row.estimate, row.low, row.high))}" for row in compared.itertuples()]
     counts = compared["theirs_seeds"]
     return {
         "differences": listed(each) or "not known, for no runs of it are stored",
         "credible": f"{(compared['finding'] == 'credible').sum()} of {len(compared)} environments",
         "seeds": " to ".join(map(str, dict.fromkeys([counts.min(), counts.max()]))) if each else "no",
-        "steps": f"{compared['steps'].max() / 1000:g}k" if each else "no",
-        "margin": f"{100 * MARGIN:.0f} %".replace("-", "−"),
+        "steps": in_thousands(compared["steps"].max()) if each else "no",
+        "margin": f"{percentage(MARGIN)} %",
     }

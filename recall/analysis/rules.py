@@ -30,7 +30,10 @@ MIN_SEEDS = 5
 
 ALPHA = 0.05
 
-TABLE = ["env", "treatment", "baseline", "effect", "low", "high", "confidence", "seeds", "budget", "finding"]
+TABLE = [
+    *("env", "treatment", "baseline", "effect", "low", "high"),
+    *("confidence", "seeds", "budget", "dose", "finding"),
+]
 """Columns of a finding's table, a row a comparison."""
 
 
@@ -158,7 +161,7 @@ def _table(
     found: Sequence[str],
 ) -> pd.DataFrame:
     rows = [
-        (c.env, *c.arms, *effect, level, c.seeds, c.budget, word)
+        (c.env, *c.arms, *effect, level, c.seeds, c.budget, np.nan if c.dose is None else c.dose, word)
         for c, effect, level, word in zip(comparisons, effects, confidence, found, strict=True)
     ]
     return pd.DataFrame(rows, columns=TABLE)

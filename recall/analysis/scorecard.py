@@ -8,6 +8,8 @@ import numpy as np
 from recall.analysis.cards import Html, Row, cards, to_html
 from recall.analysis.claims import Judgement, Verdict
 from recall.analysis.rules import WORDS
+from recall.analysis.stats import Interval
+from recall.analysis.wording import digits_of, percentage
 
 MARKS = dict(zip(WORDS, ("✓", "✗", "=", "?", "–"), strict=True))
 """A symbol for each word, so that no verdict needs its colour to be read."""
@@ -106,17 +108,17 @@ def effect(verdict: Verdict) -> Html:
     """An effect as a dot on its interval, and in figures."""
     if np.isnan(verdict.effect):
         return Html("–")
-    numbers = (verdict.effect, verdict.low, verdict.high)
-    fine = verdict.high - verdict.low < 0.02 or any(0 < abs(number) < 0.005 for number in numbers)
-    dot, low, high = (percent(number, int(fine)) for number in numbers)
+    numbers = Interval(verdict.effect, verdict.low, verdict.high)
+    dot, low, high = (percent(number, digits_of(numbers)) for number in numbers)
     words = f"{dot} ({low} to {high})"
     return Html(f"{_drawing(verdict, words)}<br>{words}<br><small>{escape(verdict.unit)}</small>")
 
 
 def percent(share: float, digits: int = 0) -> str:
     """A share in percent with its sign."""
-    text = f"{100 * share:+.{digits}f}\N{NO-BREAK SPACE}%" if np.isfinite(share) else f"{share:+}"
-    return text.replace("-", "−").replace("inf", "∞") if share else text[1:]
+    if not np.isfinite(share):
+        return f"{share:+}".replace("-", "−").replace("inf", "∞")
+    return f"{percentage(share, digits)}\N{NO-BREAK SPACE}%"
 
 
 def _drawing(verdict: Verdict, words: str) -> str:

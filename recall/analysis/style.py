@@ -99,6 +99,12 @@ CONTROL_ARMS: dict[str, ArmStyle] = {
 """Arms of continuous control: blue without recall, orange with a learned model, red as the paper writes it, grey for
 what others have written."""
 
+CHECK_ARMS: dict[str, ArmStyle] = {
+    "baseline-fixed": ArmStyle("baseline, fixed temperature", "#6aaede", (0, (5, 2)), "v"),
+    "recall-fixed": ArmStyle("recall traces, fixed temperature", "#a34700", (0, (6, 2, 1, 2)), "<"),
+}
+"""The same with a fixed temperature: lighter blue, darker orange, both dashed."""
+
 PREDICTION_ARMS: dict[str, ArmStyle] = {
     "predict-change": ArmStyle("predicts the change", "#ee7d11", "-", "^"),
     "predict-state": ArmStyle("predicts the state", "#00827f", (0, (5, 1.5)), "v"),
@@ -111,7 +117,7 @@ VARIANT_ARMS: dict[str, ArmStyle] = {
 }
 """Variants of recall on trust regions, purple as controls are."""
 
-ARMS = GRID_ARMS | CONTROL_ARMS | PREDICTION_ARMS | VARIANT_ARMS
+ARMS = GRID_ARMS | CONTROL_ARMS | CHECK_ARMS | PREDICTION_ARMS | VARIANT_ARMS
 """Every arm of the book, in the order in which arms are shown."""
 
 NUMBERED = ("weight", "length")

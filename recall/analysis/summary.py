@@ -1,15 +1,21 @@
 """The results of a page as a small table, its numbers for the text, and whether they are enough to decide."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from recall.analysis.claims import Judgement
+from recall.analysis.control_plots import RECALLING
+from recall.analysis.costs import overheads_in_words
 from recall.analysis.endpoints import auc, final, steps_to_threshold
+from recall.analysis.gains import gains_in_words
+from recall.analysis.number_plots import pulls_in_words
 from recall.analysis.panels import listed
 from recall.analysis.rules import MIN_SEEDS
 from recall.analysis.style import ARMS, arm_style, environment_name
+from recall.analysis.verdicts import verdicts_in_words
+from recall.analysis.wording import in_thousands
 
 
 def summary(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -63,6 +69,34 @@ def pilot(metrics: pd.DataFrame, judgements: Iterable[Judgement]) -> str:
         f"This is a **pilot**: {seeds} {noun} an arm in {listed(run)}; a verdict needs {MIN_SEEDS} in "
         f"{listed(list(map(environment_name, environments)))}. "
     )
+
+
+def control_in_words(
+    metrics: pd.DataFrame,
+    recall: pd.DataFrame,
+    differences: pd.DataFrame,
+    spending: pd.DataFrame,
+    judgements: Sequence[Judgement],
+) -> dict[str, str]:
+    """What the text of the page sac says of its runs.
+
+    Args:
+        metrics: tidy table of that name.
+        recall: tidy table of that name.
+        differences: of `gains.gains`.
+        spending: of `costs.control_costs`.
+        judgements: of the page's claims.
+
+    Returns:
+        Each claim's verdict by its id, and `pilot`, `steps` (of a seed), `gains`, `pulls` (of imitation), `spent`.
+    """
+    return verdicts_in_words(judgements) | {
+        "pilot": pilot(metrics, judgements),
+        "steps": in_thousands(metrics["step"].max()),
+        "gains": gains_in_words(differences, "recall"),
+        "pulls": "; ".join(f"{arm_style(arm).label} {pulls_in_words(recall, arm)}" for arm in RECALLING),
+        "spent": overheads_in_words(spending, RECALLING),
+    }
 
 
 def steps_in_words(steps: float) -> str:

@@ -16,10 +16,15 @@ STYLE = re.compile(r'(?<= style=")[^"]*')
 FONT = re.compile(r" font-family: ([^;\"]*);")
 PLACE = re.compile(r'(?<= [dxy]=")[^"]*')
 NUMBER = re.compile(r"-?\d+\.\d{2,}")
-STEP = re.compile(r"([ML]) (-?[\d.]+) (-?[\d.]+) ?")
+LINE = re.compile(r'<path((?: id="[^"]*")?) d="([^"]*)"((?: clip-path="[^"]*")?)((?: style="[^"]*")?)/>')
+STEP = re.compile(r"([ML]) (-?[\d.]+) (-?[\d.]+)\s*")
+LENGTH = re.compile(r"(?<=stroke-)(width|dasharray|dashoffset):([\d.,]+)")
 
 LONG = 20
 """Steps from which on a path is worth writing as differences."""
+
+FINE = 10
+"""Parts of a point that a long path is counted in."""
 
 
 def smaller(svg: str) -> str:
@@ -29,26 +34,34 @@ def smaller(svg: str) -> str:
     if len(fonts) == 1:
         svg = FONT.sub("", svg).replace("</style>", f" text{{font-family: {fonts.pop()}}}</style>", 1)
     svg = STYLE.sub(lambda style: style[0].replace(": ", ":").replace("; ", ";"), svg)
-    return PLACE.sub(lambda place: _shorter(" ".join(place[0].split())), svg)
+    svg = LINE.sub(_in_fine_units, svg)
+    return PLACE.sub(lambda place: NUMBER.sub(_rounded, " ".join(place[0].split())), svg)
 
 
-def _shorter(place: str) -> str:
-    steps, rest = STEP.findall(place), STEP.sub("", place)
-    if len(steps) > LONG and rest in ("", "z"):
-        return _as_differences(steps) + rest
-    return NUMBER.sub(lambda number: f"{float(number[0]):.4g}", place)
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.4g}"
+
+
+def _in_fine_units(line: re.Match[str]) -> str:
+    """A long path in whole tenths of a point, drawn at a tenth of its size; its clip counts in points and stays out."""
+    name, place, clip, style = line.groups()
+    steps, rest = STEP.findall(place), STEP.sub("", place).strip()
+    if len(steps) <= LONG or rest not in ("", "z"):
+        return line[0]
+    style = LENGTH.sub(lambda found: f"{found[1]}:{','.join(map(_enlarged, found[2].split(',')))}", style)
+    path = f'<path{name} transform="scale({1 / FINE:g})" d="{_as_differences(steps)}{rest}"{style}/>'
+    return f"<g{clip}>{path}</g>" if clip else path
+
+
+def _enlarged(length: str) -> str:
+    return f"{FINE * float(length):g}"
 
 
 def _as_differences(steps: list[tuple[str, str, str]]) -> str:
-    """Lines in tenths of a point relative to where the pen is, without letting the rounding add up."""
+    """Lines relative to where the pen is, without letting the rounding add up."""
     here, parts = (0, 0), []
     for letter, x, y in steps:
-        place = round(10 * float(x)), round(10 * float(y))
-        parts.append(f"{letter.lower()}{_tenths(place[0] - here[0])} {_tenths(place[1] - here[1])}")
+        place = round(FINE * float(x)), round(FINE * float(y))
+        parts.append(f"{letter.lower()}{place[0] - here[0]} {place[1] - here[1]}")
         here = place
-    return "M0 0" + "".join(parts).replace(" -", "-")
-
-
-def _tenths(number: int) -> str:
-    """12 -> 1.2, 5 -> .5, 10 -> 1."""
-    return f"{number / 10:g}".replace("0.", ".", 1) if abs(number) < 10 else f"{number / 10:g}"
+    return "".join(parts).replace(" -", "-")

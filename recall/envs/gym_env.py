@@ -79,7 +79,8 @@ def make(config: GymConfig, render_mode: str | None = None) -> gym.Env:
         render_mode: Gymnasium's, for `render()`; None draws nothing.
 
     Raises:
-        ConfigError: there is no such environment, it needs a missing package, or its spaces are others.
+        ConfigError: there is no such environment, it needs a missing package, its spaces are others, or nothing
+            limits an episode.
     """
     spec = _spec(config.env_id)
     drawn: dict[str, Any] = {"render_mode": render_mode} if render_mode else {}  # not every environment knows it
@@ -91,6 +92,7 @@ def make(config: GymConfig, render_mode: str | None = None) -> gym.Env:
             f"{config.env_id} cannot be made ({reason}); install what it needs or choose another env_id"
         ) from error
     _check_spaces(config.env_id, env)
+    _time_limit(env)
     return env
 
 
@@ -125,9 +127,9 @@ class GymEnv:
         self._actions: list[np.ndarray] = []
 
     @property
-    def max_episode_steps(self) -> int | None:
-        """Steps until an episode is truncated; None where only the environment itself ends one."""
-        return None if self.env.spec is None else self.env.spec.max_episode_steps
+    def max_episode_steps(self) -> int:
+        """Steps until an episode is truncated."""
+        return _time_limit(self.env)
 
     @property
     def elapsed(self) -> int:
@@ -262,6 +264,17 @@ def _check_spaces(env_id: str, env: gym.Env) -> None:
             f"{env_id} has the actions {space}; they must have finite bounds, so choose another env_id or register "
             "the environment in a wrapper that bounds them"
         )
+
+
+def _time_limit(env: gym.Env) -> int:
+    """Steps until an episode is truncated; refuse an environment in which an evaluation might never end."""
+    assert env.spec is not None  # gymnasium.make gave it one
+    if env.spec.max_episode_steps is None:
+        raise ConfigError(
+            f"{env.spec.id} has no time limit, and an episode that never ends could not be evaluated; register it with "
+            "max_episode_steps or choose another env_id"
+        )
+    return env.spec.max_episode_steps
 
 
 def _equal_bits(a: np.ndarray, b: np.ndarray) -> bool:

@@ -54,7 +54,7 @@ class Bodies(GymEnvs):
         super().__init__(config, seeds)
         inner: list[Any] = [each.env.unwrapped for each in self.envs]
         self.env = inner[0]
-        self._limit = self.envs[0].max_episode_steps or np.inf
+        self._limit = self.envs[0].max_episode_steps
         self._simulations = [(each.model, each.data, each.data.ctrl) for each in inner]
         self._data = [each.data for each in inner]
         self._qpos = [each.data.qpos for each in inner]
