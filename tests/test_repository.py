@@ -1,5 +1,7 @@
 """The files around the package: they are there, and the tools that read them accept them."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +81,24 @@ def test_ci_script_is_sound(root: Path) -> None:
     script = root / ".ci/run"
     assert script.stat().st_mode & 0o111
     assert subprocess.run(["bash", "-n", script]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("fails", "status", "passes"),
+    [("slow", 124, True), ("slow", 2, False), ("test", 124, False), ("book", 2, False), ("none", 1, True)],
+)
+def test_ci_forgives_slow_tests_the_time_alone(
+    root: Path, tmp_path: Path, fails: str, status: int, passes: bool
+) -> None:
+    script = tmp_path / ".ci/run"
+    script.parent.mkdir()
+    shutil.copy(root / ".ci/run", script)
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, text in {"make": f'test "$1" != {fails} || exit {status}', "chromium": "", "git": ""}.items():
+        (commands / name).write_text(f"#!/bin/sh\n{text}\n")
+        (commands / name).chmod(0o755)
+    environment = os.environ | {"PATH": f"{commands}:{os.environ['PATH']}"}
+    done = subprocess.run([script], env=environment, capture_output=True, text=True)
+    assert (done.returncode == 0) == passes, done.stdout + done.stderr
+    assert ("notice: the time is up" in done.stdout) == (fails == "slow" and status == 124)
