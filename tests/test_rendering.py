@@ -45,7 +45,7 @@ class Stripes(gym.Env[np.ndarray, np.ndarray]):
         return np.full((4, 6, 3), 5 * self.steps, np.uint8)
 
 
-gym.register(id="Stripes-v0", entry_point=Stripes)
+gym.register(id="Stripes-v0", entry_point=Stripes, max_episode_steps=100)
 
 
 class Undrawable(Stripes):
@@ -55,7 +55,7 @@ class Undrawable(Stripes):
         raise gym.error.DependencyNotInstalled("crayons are not installed")
 
 
-gym.register(id="Undrawable-v0", entry_point=Undrawable)
+gym.register(id="Undrawable-v0", entry_point=Undrawable, max_episode_steps=100)
 
 
 class Still:
