@@ -25,7 +25,7 @@ FIGURES = {
     "dose": 4,
     "delta-state": 3,
     "sac-checks": 5,
-    "trpo": 13,
+    "trpo": 12,
     "trace-length": 6,
 }
 """How many figures a page has where nothing is missing."""

@@ -78,7 +78,7 @@ def control_in_words(
     spending: pd.DataFrame,
     judgements: Sequence[Judgement],
 ) -> dict[str, str]:
-    """What the text of the page sac says of its runs.
+    """What the texts of the pages sac and trpo say of their runs.
 
     Args:
         metrics: tidy table of that name.
