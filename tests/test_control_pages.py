@@ -150,7 +150,7 @@ def test_trust_regions_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     notebook = executed(tmp_path, "trpo", monkeypatch)
     assert check_figures(tmp_path, notebook) == FIGURES["trpo"]
     answer = shown(notebook, "text/markdown")[0]
-    assert answer.startswith("**Answer.** Higher at the end on every task: **")
+    assert answer.startswith("**Answer.** After 983k steps, higher at the end on every task: **")
     assert "–" not in answer
     reported = "".join(shown(notebook, "text/html"))
     assert all(f"{words} 5" in reported for words in ("best 2 of", "all"))
