@@ -50,6 +50,14 @@ def numbers(name: str, text: str) -> tuple[float, ...]:
         ) from None
 
 
+def whole_numbers(name: str, text: str, most: int) -> tuple[int, ...]:
+    """Different whole numbers from 1 to `most` with commas between them, the smallest first."""
+    found = numbers(name, text)
+    if wrong := [value for value in found if value % 1 or not 1 <= value <= most]:
+        raise ParameterError(f"{name} has {wrong[0]:g}; it must be whole numbers from 1 to {most}")
+    return tuple(map(int, found))
+
+
 def chosen_arms(arms: str, known: Iterable[str]) -> tuple[str, ...]:
     """The arms that a text names, or all."""
     known = tuple(known)

@@ -20,6 +20,7 @@ from recall.sac_parameters import DoseParameters as DoseParameters
 from recall.sac_parameters import SacChecksParameters as SacChecksParameters
 from recall.sac_parameters import SacParameters as SacParameters
 from recall.sweep import Store, train_missing
+from recall.trace_parameters import TraceSweepsParameters as TraceSweepsParameters
 from recall.trpo_parameters import TraceLengthParameters as TraceLengthParameters
 from recall.trpo_parameters import TrpoParameters as TrpoParameters
 
@@ -32,7 +33,7 @@ PAGES: dict[str, type[PageParameters]] = {
     for schema in (
         *(FourRoomsParameters, BaselinesParameters, SacParameters),
         *(DoseParameters, DeltaStateParameters, SacChecksParameters),
-        *(TrpoParameters, TraceLengthParameters),
+        *(TrpoParameters, TraceLengthParameters, TraceSweepsParameters),
     )
 }
 """Pages that can be re-executed with parameters."""

@@ -23,6 +23,8 @@ COSTS = {
     "weights": "in proportion to their number",
     "length": "grows a little: longer traces are imitated",
     "lengths": "in proportion to their number",
+    "counts": "in proportion to their number; a little more where they are large",
+    "quantiles": "in proportion to their number",
     "eval_every": "grows as it falls: each evaluation is five episodes, ten of TRPO",
     "random_steps": "falls a little: before them nothing is learned",
     "temperature": "none",

@@ -16,7 +16,7 @@ from recall.control_parameters import (
 )
 from recall.envs.gym_env import GymConfig
 from recall.errors import ParameterError
-from recall.page_parameters import check_ranges, chosen_arms, numbers
+from recall.page_parameters import check_ranges, chosen_arms, whole_numbers
 from recall.runs import RunSpec
 from recall.trpo_experiments import ARMS, MUJOCO, SHORT_SWEEP, SWEEP, VARIANTS, Budget, trace_length, trpo
 from recall.trust_region_recaller import TrustRegionRecallConfig
@@ -130,7 +130,7 @@ class TraceLengthParameters(TrustRegionParameters):
     def lengths_in(self, env: GymConfig) -> tuple[int, ...]:
         """The lengths in an environment, the shortest first."""
         if self.lengths is not None:
-            return whole_numbers("lengths", self.lengths)
+            return whole_numbers("lengths", self.lengths, MOST_LENGTH)
         return SWEEP if env.env_id in CLOSE else SHORT_SWEEP
 
     def specs(self) -> list[RunSpec]:
@@ -142,11 +142,3 @@ class TraceLengthParameters(TrustRegionParameters):
                 [env], self.lengths_in(env), self.seeds_or(5 if env.env_id in CLOSE else 3), AGENT, self.budget
             )
         ]
-
-
-def whole_numbers(name: str, text: str) -> tuple[int, ...]:
-    """Different lengths with commas between them, the smallest first; `name` is the parameter's."""
-    found = numbers(name, text)
-    if wrong := [value for value in found if value % 1 or not 1 <= value <= MOST_LENGTH]:
-        raise ParameterError(f"{name} has {wrong[0]:g}; it must be whole numbers from 1 to {MOST_LENGTH}")
-    return tuple(map(int, found))

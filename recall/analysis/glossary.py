@@ -15,6 +15,7 @@ GLOSSARY: dict[str, dict[str, Table]] = {
     "sac": CONTROL_TABLES,
     "sac-checks": CONTROL_TABLES,
     "trace-length": TRUST_REGION_TABLES,
+    "trace-sweeps": GRID_TABLES,
     "trpo": TRUST_REGION_TABLES,
 }
 """Every table that a record may hold, by the page it belongs to."""

@@ -117,15 +117,15 @@ def _panel(env: str, rows: pd.DataFrame, number: Number, y: Quantity) -> Panel:
     if y.guide is not None:
         ax.axhline(y.guide, color="#666666", linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
     if number.without in found:
-        _draw_band(ax, found[number.without])
+        draw_band(ax, found[number.without])
     for value, of_arm in rows.groupby("number"):
         arm = "baseline" if value == number.without else f"{number.name}-{value:g}"
-        _draw_arm(ax, places[value], of_arm.sort_values("seed")["value"], found[value], arm)
+        draw_arm(ax, places[value], of_arm.sort_values("seed")["value"], found[value], arm)
     ax.set(title=environment_name(env), xlabel=number.label, ylabel=y.label, xlim=(-0.5, len(found) - 0.5))
     ax.set_xticks(list(places.values()), [f"{value:g}" for value in places])
     ax.grid(axis="x", visible=False)
     scale_axis(ax, "y", y, axis_limits(rows["value"], y))
-    words = listed([f"{_interval_in_words(interval)} at {value:g}" for value, interval in found.items()])
+    words = listed([f"{interval_in_words(interval)} at {value:g}" for value, interval in found.items()])
     what = f"{sentence(y.label)} by {number.label}, {environment_name(env)}"
     alt = f"{what}, mean of the seeds with 95 % interval: {words}."
     return Panel(figure, alt, rows[["env", "arm", "seed", "number", "value"]])
@@ -137,23 +137,28 @@ def _mean(values: pd.Series, is_log: bool) -> Interval:
     return Interval(*(float(np.exp(end)) for end in found)) if is_log else found
 
 
-def _draw_band(ax: Axes, interval: Interval) -> None:
+def draw_band(ax: Axes, interval: Interval) -> None:
+    """Draw the baseline's mean across, and its interval."""
     style = arm_style("baseline")
-    ax.axhline(interval.estimate, color=style.color, linewidth=1, zorder=1)
+    ax.axhline(interval.estimate, color=style.color, linewidth=1, zorder=1, label=style.label)
     if np.isfinite([interval.low, interval.high]).all():
         ax.axhspan(interval.low, interval.high, color=style.color, alpha=0.13, linewidth=0, zorder=0)
 
 
-def _draw_arm(ax: Axes, place: int, values: Sequence[float], interval: Interval, arm: str) -> None:
+def draw_arm(
+    ax: Axes, place: float, values: Sequence[float], interval: Interval, arm: str, width: float = JITTER
+) -> None:
+    """Draw the seeds of an arm as dots, spread over a width to either side, and their mean with its interval."""
     style = arm_style(arm)
-    spread = place + np.linspace(-JITTER, JITTER, len(values)) if len(values) > 1 else [place]
+    spread = [place] if len(values) == 1 else place + np.linspace(-width, width, len(values))
     ax.plot(spread, values, "o", color=style.color, alpha=0.35, markersize=3.5, zorder=2)
     if np.isfinite([interval.low, interval.high]).all():
         ax.plot([place, place], [interval.low, interval.high], color=style.color, linewidth=1.6, zorder=3)
     ax.plot(place, interval.estimate, style.marker, color=style.color, markersize=7, zorder=4)
 
 
-def _interval_in_words(interval: Interval) -> str:
+def interval_in_words(interval: Interval) -> str:
+    """A mean with its interval, if it has one: 0.91 (0.87 to 0.95)."""
     if not np.isfinite([interval.low, interval.high]).all():
         return f"{interval.estimate:.3g}"
     return f"{interval.estimate:.3g} ({interval.low:.3g} to {interval.high:.3g})"

@@ -120,8 +120,8 @@ VARIANT_ARMS: dict[str, ArmStyle] = {
 ARMS = GRID_ARMS | CONTROL_ARMS | CHECK_ARMS | PREDICTION_ARMS | VARIANT_ARMS
 """Every arm of the book, in the order in which arms are shown."""
 
-NUMBERED = ("weight", "length")
-"""Settings that tell arms apart by their value: `weight-0.03`."""
+NUMBERED = {"weight": "weight {}", "length": "length {}", "traces": "N = {}", "best": "best {} %"}
+"""Settings that tell arms apart by their value, and how they are named: `weight-0.03`, `learned-best-25`."""
 
 PARTS = {
     "traces": "recalled actions",
@@ -141,9 +141,16 @@ def arm_style(arm: str) -> ArmStyle:
     """The style of an arm, of one among a number's values, or of a part of one."""
     whole, _, part = arm.partition("/")
     setting, _, value = whole.rpartition("-")
-    style = replace(ARMS["recall"], label=f"{setting} {value}") if setting in NUMBERED else ARMS[whole]
+    model, _, setting = setting.rpartition("-")
+    style = _numbered(model, NUMBERED[setting].format(value)) if setting in NUMBERED else ARMS[whole]
     style = replace(style, label=f"{style.label}: {PARTS[part]}") if part else style
     return replace(style, color=INK, line=(0, (4, 1.5)), marker="d") if part in DARK else style
+
+
+def _numbered(model: str, name: str) -> ArmStyle:
+    """That of the arm which the number varies; of recall traces where none is named."""
+    style = ARMS[model or "recall"]
+    return replace(style, label=f"{style.label}, {name}" if model else name)
 
 
 def environment_name(label: str) -> str:
