@@ -11,15 +11,18 @@ import numpy as np
 STREAMS = ("init", "env", "policy", "model_init", "model", "traces", "noise", "replay", "imitation")
 """Names in the order of their creation: a new one goes to the end, for a place is part of what a seed draws."""
 
+GOAL_STREAMS = (*STREAMS, "gan_init", "gan", "goals", "labels", "coverage")
+"""Those of a training that makes its own goals."""
+
 
 class Streams:
     """Named streams of independent numbers for a group of seeds."""
 
-    def __init__(self, seeds: Sequence[int]) -> None:
+    def __init__(self, seeds: Sequence[int], names: Sequence[str] = STREAMS) -> None:
         self.seeds = tuple(seeds)
         self._generators = {
             name: [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,))) for seed in seeds]
-            for index, name in enumerate(STREAMS)
+            for index, name in enumerate(names)
         }
 
     def __getitem__(self, name: str) -> list[np.random.Generator]:

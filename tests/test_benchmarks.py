@@ -16,6 +16,7 @@ from recall.runs import processor_family
 PROMISED = {
     "a2c": {"recall", "recall_20_seeds", "sb3", "ratio_sb3", "ratio_sb3_20_seeds"},
     "stepping": {"recall", "recall_20_seeds", "recall_1000_seeds", "gymnasium", "ratio_gymnasium"},
+    "points": {"recall", "recall_100", "gymnasium", "ratio_gymnasium"},
     "four_rooms": {"environment", "learner", "all", "runs", f"seconds_{CORES}_cores"},
     "trpo": {
         *("recall", "recall_one", "sb3", "sb3_one", "physics", "ratio_sb3", "ratio_sb3_one"),
