@@ -107,20 +107,21 @@ def train_until_killed(folder: Path, spec: RunSpec, place: str, count: int) -> i
 
 
 DRIVER = """
-import sys
+import itertools, sys, types
 sys.path.insert(0, {tests!r})
 import pytest, recall.training, test_sac_faults
 import torch._dynamo  # for all processes at once: the first update of each would
 if {eager}:
     test_sac_faults.run_eagerly(pytest.MonkeyPatch())
-recall.training.CHECKPOINT_SECONDS = {seconds}
+recall.training.time = types.SimpleNamespace(monotonic=itertools.count().__next__)  # it ticks once a step
+recall.training.CHECKPOINT_SECONDS = {steps}
 test_sac_faults.train_through_kills({folder!r}, test_sac_faults.{spec}, {kills})
 """
 
 
-def killed_at(folder: Path, spec: str, kills: list[tuple[str, int]], eager: bool, seconds: float) -> dict[str, str]:
-    """The tables of a training that was killed so often; each kill must have struck, and later ones later."""
-    code = DRIVER.format(tests=TESTS, eager=eager, seconds=seconds, folder=str(folder), spec=spec, kills=kills)
+def killed_at(folder: Path, spec: str, kills: list[tuple[str, int]], eager: bool, steps: int) -> dict[str, str]:
+    """The tables of a training killed so often and saved after so many steps; each kill must have struck, in order."""
+    code = DRIVER.format(tests=TESTS, eager=eager, steps=steps, folder=str(folder), spec=spec, kills=kills)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=3000)
     expected = [f"{place} {-signal.SIGKILL}" for place, _ in kills]
     assert done.stdout.splitlines() == [*expected, " 0"], done.stdout + done.stderr
@@ -141,7 +142,7 @@ def some_kills(n: int, steps: int, saves: int) -> list[tuple[str, int]]:
 
 def test_a_run_killed_twenty_times_ends_with_the_same_bytes(tmp_path: Path) -> None:
     kills = some_kills(20, steps=5, saves=2)
-    assert killed_at(tmp_path, "short_spec('repaired')", kills, eager=True, seconds=-1) == undisturbed("repaired")
+    assert killed_at(tmp_path, "short_spec('repaired')", kills, eager=True, steps=-1) == undisturbed("repaired")
 
 
 def large_spec(env_id: str) -> RunSpec:
@@ -156,10 +157,10 @@ def large_spec(env_id: str) -> RunSpec:
 def test_a_compiled_run_killed_ten_times_ends_with_the_same_bytes(env_id: str, tmp_path: Path) -> None:
     spec, whole = f"large_spec({env_id!r})", tmp_path / "whole"
     whole.mkdir()
-    expected = killed_at(whole, spec, [], eager=False, seconds=1e9)
+    expected = killed_at(whole, spec, [], eager=False, steps=10**9)
     assert len(expected["metrics"].splitlines()) == 3
     kills = some_kills(10, steps=300, saves=2)
-    assert killed_at(tmp_path, spec, kills, eager=False, seconds=0.5) == expected
+    assert killed_at(tmp_path, spec, kills, eager=False, steps=50) == expected
 
 
 # Disks
