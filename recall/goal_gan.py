@@ -19,8 +19,6 @@ from recall.functional import Layers, copy_, mlp, to_arrays
 class GoalGANConfig:
     """Settings of both networks. The paper points to Held et al. 2017, whose code they are from."""
 
-    name: ClassVar[str] = "goal-gan"
-    """What specifications call it."""
     version: ClassVar[int] = 1
     """Raised by every change that moves numbers; part of the identity of a run."""
 

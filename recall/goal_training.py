@@ -1,18 +1,22 @@
 """The outer loop of Goal GAN around trust region policy optimisation (Held et al. 2017, Algorithm 1)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from recall.agents.trpo import TRPOConfig
 from recall.agents.trpo_learner import TRPO
 from recall.attempts import Attempts, attempt, visited
+from recall.buffers import TimedRollout
 from recall.coverage import coverage_config, success_map
 from recall.envs.point_vector import World
 from recall.goal_curriculum import CurriculumConfig, GoalCurriculum
 from recall.goal_labels import success_rates
+from recall.goal_recaller import GoalRecallConfig, GoalRecaller
 from recall.goal_rollouts import GoalRollouts, of_finite_horizon
 from recall.logbook import Means
 from recall.seeding import GOAL_STREAMS, Streams
@@ -48,16 +52,29 @@ class GoalTraining:
         agent: settings of the policies.
         curriculum: settings of the goals.
         seeds: one a run.
+        recall: settings of recall; None is Goal GAN alone.
+        clock: told what the time of a block goes to.
     """
 
-    parts = ("streams", "agent", "curriculum")
+    parts = ("streams", "agent", "curriculum", "recaller", "recalled")
 
-    def __init__(self, world: World, agent: TRPOConfig, curriculum: CurriculumConfig, seeds: Sequence[int]) -> None:
-        self.world, self.config = world, curriculum
+    def __init__(
+        self,
+        world: World,
+        agent: TRPOConfig,
+        curriculum: CurriculumConfig,
+        seeds: Sequence[int],
+        recall: GoalRecallConfig | None = None,
+        clock: Callable[[str], AbstractContextManager] = nullcontext,
+    ) -> None:
+        self.world, self.config, self.clock = world, curriculum, clock
         self.streams = Streams(seeds, GOAL_STREAMS)
         self.agent = TRPO(agent, 3 * world.dimension, world.dimension, self.streams)
         self.curriculum = GoalCurriculum(curriculum, world, self.streams)
         self.rollouts = GoalRollouts(world, len(seeds), agent.n_envs)
+        self.recaller = recall and GoalRecaller(recall, self.agent, world, self.streams)
+        self.recalled = Means()
+        """Metrics of recall since they were last taken."""
         self.outer_steps = 0
         self.steps = {purpose: np.zeros(len(seeds), np.int64) for purpose in PURPOSES}
         """Environment steps so far, (runs,) each."""
@@ -65,10 +82,14 @@ class GoalTraining:
     def step(self) -> dict[str, np.ndarray]:
         """One outer step: propose goals, train on them, label them, learn from that; returns metrics, (runs,) each."""
         if self.outer_steps == 0:
-            self.curriculum.begin(self._visit())
+            places = self._visit()
+            with self.clock("learner"):
+                self.curriculum.begin(places)
         goals = self.curriculum.propose()
         learned = self._train(goals)
-        metrics = self.curriculum.learn(goals, *self._judge(goals))
+        outcomes = self._judge(goals)
+        with self.clock("learner"):
+            metrics = self.curriculum.learn(goals, *outcomes)
         if self.config.archive_visited:
             self.curriculum.remember(self._visit())
         self.outer_steps += 1
@@ -77,7 +98,8 @@ class GoalTraining:
     def evaluate(self) -> np.ndarray:
         """Success rate at every goal of coverage, (runs, goals)."""
         act, config = self.agent.act, coverage_config(self.world)
-        found, steps = success_map(self.world, act, config, self.streams["coverage"])
+        with self.clock("evaluation"):
+            found, steps = success_map(self.world, act, config, self.streams["coverage"])
         self.steps["evaluation"] += steps
         return found
 
@@ -85,13 +107,26 @@ class GoalTraining:
         """The inner iterations; returns the means of their metrics."""
         config, streams, means = self.agent.config, self.streams, Means()
         self.rollouts.begin(goals, streams.uniform("env", config.n_envs))
+        if self.recaller:
+            self.recaller.begin([each[: self.config.new_goals] for each in goals])
         for _ in range(self.config.inner_iterations):
             noise = streams.normal("policy", config.n_steps, config.n_envs, self.world.dimension)
             uniform = streams.uniform("env", config.n_steps, config.n_envs)
-            rollout = self.rollouts.collect(self.agent.act, noise, uniform)
-            means.add(self.agent.update(of_finite_horizon(rollout)) | {"reward": rollout.reward.mean((0, 2))})
+            with self.clock("environment"):
+                rollout = self.rollouts.collect(self.agent.act, noise, uniform)
+            with self.clock("learner"):
+                means.add(self.agent.update(of_finite_horizon(rollout)) | {"reward": rollout.reward.mean((0, 2))})
+            self._recall(rollout)
             self.steps["training"] += config.steps_per_update
         return means.take()
+
+    def _recall(self, rollout: TimedRollout) -> None:
+        """Recall after an update of the policies, if there is recall (Algorithm 2, lines 8 to 13)."""
+        if self.recaller:
+            with self.clock("recall"):
+                found = self.recaller.update(rollout)
+            if found:
+                self.recalled.add(found)
 
     def _judge(self, goals: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Success rates of goals and numbers of episodes, from the training or from episodes of their own."""
@@ -119,17 +154,21 @@ class GoalTraining:
     def _attempt(self, run: int, purpose: str, goals: np.ndarray) -> Attempts:
         """Episodes of one run, counted; goals (n, dimension)."""
         act = partial(self.agent.act, runs=slice(run, run + 1))
-        found = attempt(self.world, act, goals[None], self.streams["labels"][run : run + 1])
+        with self.clock("environment"):
+            found = attempt(self.world, act, goals[None], self.streams["labels"][run : run + 1])
         self.steps[purpose][run] += found.steps[0]
         return found
 
     def state(self) -> dict:
         """The training between two outer steps, for a checkpoint."""
         counts = {"outer_steps": self.outer_steps, "steps": self.steps}
-        return counts | {name: getattr(self, name).state() for name in self.parts}
+        return counts | {name: part.state() for name, part in self._parts().items()}
 
     def load_state(self, state: dict) -> None:
         """Put it back where `state()` found it."""
         self.outer_steps, self.steps = state["outer_steps"], state["steps"]
-        for name in self.parts:
-            getattr(self, name).load_state(state[name])
+        for name, part in self._parts().items():
+            part.load_state(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {name: part for name in self.parts if (part := getattr(self, name)) is not None}

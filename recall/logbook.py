@@ -21,6 +21,10 @@ class Logbook:
         """One row a seed."""
         self.rows.setdefault(table, []).append(pd.DataFrame({"seed": self.seeds, "step": step, **metrics}))
 
+    def append(self, table: str, rows: pd.DataFrame) -> None:
+        """Any number of rows, with columns seed and step."""
+        self.rows.setdefault(table, []).append(rows)
+
     def snapshot(self, name: str, recaller: Recaller, agent: ActorCritic, grid: FourRooms) -> None:
         """Traces and state values of the first seed."""
         obs, action, valid = (

@@ -11,6 +11,7 @@ from pathlib import Path
 from recall.analysis.claims import load_claims, page_hashes
 from recall.analysis.records import Record, load_record
 from recall.errors import RecordError
+from recall.goal_parameters import GoalGanParameters as GoalGanParameters
 from recall.page_parameters import FourRoomsParameters as FourRoomsParameters
 from recall.page_parameters import PageParameters
 from recall.runs import RunSpec
@@ -33,7 +34,7 @@ PAGES: dict[str, type[PageParameters]] = {
     for schema in (
         *(FourRoomsParameters, BaselinesParameters, SacParameters),
         *(DoseParameters, DeltaStateParameters, SacChecksParameters),
-        *(TrpoParameters, TraceLengthParameters, TraceSweepsParameters),
+        *(TrpoParameters, TraceLengthParameters, TraceSweepsParameters, GoalGanParameters),
     )
 }
 """Pages that can be re-executed with parameters."""

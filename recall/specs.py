@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, is_dataclass
+from typing import Any, NamedTuple, get_type_hints
 
 from recall.agents.actor_critic import ActorCriticConfig
 from recall.agents.sac import SACConfig
@@ -11,7 +11,11 @@ from recall.agents.trpo import TRPOConfig
 from recall.continuous_recaller import ContinuousRecallConfig
 from recall.envs.four_rooms import FourRoomsConfig
 from recall.envs.gym_env import GymConfig
+from recall.envs.point_mass import PointMassConfig
+from recall.envs.u_maze import UMazeConfig
 from recall.errors import ParameterError, RecordError
+from recall.goal_agent import GoalAgentConfig
+from recall.goal_recaller import GoalRecallConfig
 from recall.identity import settings_key
 from recall.parameters import check_parameters, parameter_names
 from recall.recaller import RecallConfig
@@ -22,15 +26,23 @@ from recall.trust_region_recaller import TrustRegionRecallConfig
 class Kind(NamedTuple):
     """The classes of a run's settings."""
 
-    env: type
+    envs: tuple[type, ...]
     agent: type
     recall: type
 
+    def env(self, env_id: str) -> type:
+        """The class of an environment: the one of this name, or the one that takes any."""
+        known = [each for each in self.envs if getattr(each, "env_id", env_id) == env_id]
+        if not known:
+            raise ParameterError(f"no environment {env_id!r} for this agent")
+        return known[0]
+
 
 KINDS = {
-    ActorCriticConfig.name: Kind(FourRoomsConfig, ActorCriticConfig, RecallConfig),
-    SACConfig.name: Kind(GymConfig, SACConfig, ContinuousRecallConfig),
-    TRPOConfig.name: Kind(GymConfig, TRPOConfig, TrustRegionRecallConfig),
+    ActorCriticConfig.name: Kind((FourRoomsConfig,), ActorCriticConfig, RecallConfig),
+    SACConfig.name: Kind((GymConfig,), SACConfig, ContinuousRecallConfig),
+    TRPOConfig.name: Kind((GymConfig,), TRPOConfig, TrustRegionRecallConfig),
+    GoalAgentConfig.name: Kind((PointMassConfig, UMazeConfig), GoalAgentConfig, GoalRecallConfig),
 }
 """By the name of the agent."""
 
@@ -51,7 +63,7 @@ def spec_from_json(content: Mapping[str, Any]) -> RunSpec:
         settings = content["settings"]
         kind, recall = KINDS[settings["agent"]], settings["recall"]
         spec = RunSpec(
-            env=_config(kind.env, settings["env"]),
+            env=_config(kind.env(settings["env_id"]), settings["env"]),
             agent=_config(kind.agent, settings["agent_config"]),
             recall=None if recall is None else _config(kind.recall, recall),
             **vars(_config(_Labels, content["labels"])),
@@ -88,8 +100,10 @@ class _Budget:
 
 
 def _config(cls: type, values: Mapping[str, Any]) -> Any:
-    """A configuration from all of its fields."""
+    """A configuration from all of its fields, those included that are configurations themselves."""
     odd = set(values) ^ set(parameter_names(cls))
     if odd:
         raise ParameterError(f"{cls.__name__} differs in {', '.join(sorted(odd))}")
-    return cls(**check_parameters(cls, values))
+    kinds = get_type_hints(cls)
+    parts = {name: _config(kinds[name], value) for name, value in values.items() if is_dataclass(kinds[name])}
+    return cls(**check_parameters(cls, {**values, **parts}))

@@ -12,6 +12,8 @@ from recall.agents.sac import SACConfig
 from recall.agents.trpo import TRPOConfig
 from recall.checkpoints import Checkpoint
 from recall.errors import CheckpointError, TrainingStoppedError
+from recall.goal_agent import GoalAgentConfig
+from recall.goal_gan_training import GoalGanTraining
 from recall.loop import Training
 from recall.off_policy import OffPolicyTraining
 from recall.on_policy import OnPolicyTraining
@@ -22,6 +24,7 @@ TRAININGS: dict[type, type[Training]] = {
     ActorCriticConfig: OnPolicyTraining,
     SACConfig: OffPolicyTraining,
     TRPOConfig: TrustRegionTraining,
+    GoalAgentConfig: GoalGanTraining,
 }
 """The loop of every kind of agent."""
 

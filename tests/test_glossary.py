@@ -7,6 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from small_control import ARMS, run_eagerly, sac_spec
+from small_goals import ARMS as GOAL_ARMS
+from small_goals import TASKS as GOAL_TASKS
+from small_goals import goal_spec
 from small_runs import small_spec
 from small_trust_region import ARMS as TRUST_REGION_ARMS
 from small_trust_region import recall_spec
@@ -91,6 +94,17 @@ def test_every_column_that_trust_regions_write_is_described(arm: str, monkeypatc
     written = {name: list(table) for name, table in result.tables.items()} | {"timing": list(result.timing)}
     assert list(undescribed(written, "trpo")) == []
     assert empty_though_never_said_to_be(result.tables, "trpo") == []
+
+
+@pytest.mark.parametrize("task", GOAL_TASKS)
+@pytest.mark.parametrize("arm", GOAL_ARMS)
+def test_every_column_that_goal_gan_writes_is_described(task: str, arm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_eagerly(monkeypatch)
+    monkeypatch.setattr("recall.goal_gan_training.DIGEST_EVERY", 1)
+    result = train(goal_spec(arm, task))
+    written = {name: list(table) for name, table in result.tables.items()} | {"timing": list(result.timing)}
+    assert list(undescribed(written, "goal-gan")) == []
+    assert empty_though_never_said_to_be(result.tables, "goal-gan") == []
 
 
 def empty_though_never_said_to_be(found: Mapping[str, pd.DataFrame], page: str) -> list[str]:

@@ -4,6 +4,7 @@ import pandas as pd
 
 from recall.analysis.columns import Column, Table
 from recall.analysis.control_columns import CONTROL_TABLES
+from recall.analysis.goal_columns import GOAL_TABLES
 from recall.analysis.grid_columns import GRID_TABLES
 from recall.analysis.trust_region_columns import TRUST_REGION_TABLES
 
@@ -12,6 +13,7 @@ GLOSSARY: dict[str, dict[str, Table]] = {
     "baselines": CONTROL_TABLES,
     "delta-state": CONTROL_TABLES,
     "dose": CONTROL_TABLES,
+    "goal-gan": GOAL_TABLES,
     "sac": CONTROL_TABLES,
     "sac-checks": CONTROL_TABLES,
     "trace-length": TRUST_REGION_TABLES,

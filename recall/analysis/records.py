@@ -11,7 +11,7 @@ import pandas as pd
 from recall.errors import RecordError
 from recall.identity import FORMAT, file_sha256, settings_key
 
-TABLES = ("metrics", "recall", "occupancy", "traces", "values", "digests", "timing")
+TABLES = ("metrics", "recall", "occupancy", "traces", "values", "coverage", "digests", "timing")
 """Tables a record may hold; every one but timing is deterministic and has a checksum."""
 
 RETRAIN = "delete the folder and train again"

@@ -1,0 +1,182 @@
+"""Recall traces from generated goals (Sec. 6.2, Algorithm 1 with gen_state): each ends at a goal that the GAN made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+import recall.engine
+from recall.agents.trpo_imitation import Imitation
+from recall.agents.trpo_learner import TRPO
+from recall.best_tuples import BestTuples
+from recall.buffers import TimedRollout, by_run
+from recall.envs.point_vector import World
+from recall.errors import ConfigError
+from recall.rewards_to_go import RewardsToGo, transitions
+from recall.seeding import Streams
+from recall.tracer import TraceConfig, Tracer, check_counts, check_shares, check_sizes, split
+
+
+@dataclass(frozen=True)
+class GoalRecallConfig(TraceConfig):
+    """How traces from goals are made and how they pull the policy. The defaults are the arm *repaired*.
+
+    The arm *as written* has normalise=False, action_std=1.0, stay_in_range=False, velocity="rest", kl_share=None. In
+    both the weight is 1, and the model learns from the tuples of episodes that reached their goals (Sec. 10).
+
+    The model knows position and velocity, not the goal: how a point moves does not depend on where it wants to go. What
+    the policy imitates is told the goal that the trace ends at.
+    """
+
+    version: ClassVar[int] = 1
+    """Raised by every change that moves numbers; part of the identity of a run."""
+
+    target_fraction: None = None
+    """Not used: every generated goal may be the end of a trace. Ours."""
+    stay_in_range: bool = True
+    """End a trace where it leaves the range of the states seen, and let none end at a goal beyond it while there are
+    others: most that are generated lie in walls. Ours."""
+    capacity: int = 20_000
+    """Tuples of successful episodes that the model learns from, the latest. Not stated in the paper; ours, as many as
+    Sec. 11.2 has."""
+    velocity: Literal["rest", "nearest"] = "nearest"
+    """Of the state that a goal stands for: that of the nearest state held, or none. Sec. 2.2 has goal and state
+    identical and is silent of velocities, which we read as rest; nearest is ours, since episodes end in motion."""
+    learning_rate: float = 1e-3
+    """Adam's step size of imitation, alpha of Algorithm 2. A trust region has none; ours, that of the page trpo."""
+    weight: float = 1.0
+    """Factor on the step of imitation. Algorithm 2 has 1; Adam would forget a factor on Eq. 6."""
+    kl_share: float | None = 0.1
+    """The step of imitation is halved until the KL by which it moves the policy, mean over the states of the rollout,
+    is at most this share of the agent's target_kl. None takes it whole: Algorithm 2, line 13. Ours."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_counts(self, "capacity")
+        check_sizes(self, "learning_rate", "weight")
+        check_shares(self, "kl_share")
+        if self.target_fraction is not None:
+            raise ConfigError(f"target_fraction is {self.target_fraction}; traces from generated goals allow only None")
+        if self.velocity not in ("rest", "nearest"):
+            raise ConfigError(f"velocity is {self.velocity!r}; it must be rest or nearest")
+
+    @property
+    def numerics(self) -> dict[str, str]:
+        """The model's engine: its agent's is numpy whatever the machine compiles."""
+        return {"model_engine": recall.engine.engine()}
+
+
+class GoalRecaller(Tracer):
+    """Lines 8 to 13 of Algorithm 2 after each update of the policy, as around other trust regions (Sec. 6.3).
+
+    Args:
+        config: settings.
+        agent: whose policies are pulled.
+        world: of the points; what it says of feasible goals is measured, not used.
+        streams: random numbers; those of the agent and of its goals are not touched.
+    """
+
+    config: GoalRecallConfig
+
+    def __init__(self, config: GoalRecallConfig, agent: TRPO, world: World, streams: Streams) -> None:
+        state_dim = 2 * world.dimension
+        super().__init__(config, state_dim, world.dimension, None, streams)
+        self.world = world
+        self.successes = BestTuples(config.capacity, len(streams.seeds), state_dim, world.dimension)
+        bound = None if config.kl_share is None else config.kl_share * agent.target_kl
+        self.imitation = Imitation(agent, config.learning_rate, config.weight, bound)
+        self.begin([])
+
+    @property
+    def data(self) -> BestTuples:
+        """Tuples of episodes that reached their goals, the latest first: all have the same return."""
+        return self.successes
+
+    def begin(self, goals: Sequence[np.ndarray]) -> None:
+        """Start an outer step: episodes that were under way are forgotten, as the rollouts forget them.
+
+        Args:
+            goals: that the GAN made for each run, (n, dimension).
+        """
+        self._goals = goals
+        self._returns = RewardsToGo(discount=1.0)
+
+    def update(self, rollout: TimedRollout) -> dict[str, np.ndarray]:
+        """One iteration after the agent's update: remember, learn, recall, imitate; returns metrics, (runs,) each.
+
+        They are empty, and nothing is recalled, until an episode of every run has reached its goal.
+
+        Raises:
+            NonFiniteError: the model, its units, a trace or the imitation is NaN or infinite.
+        """
+        self._remember(rollout)
+        if not self.successes.counts.all():
+            return {}
+        losses = self.learn(self._pools())
+        goals = self._targets()
+        self.traces = self.unroll(self._decoded(goals))
+        self.refuse_non_finite(self.units.obs.count, losses)
+        obs, action, valid = self.traces.flat()
+        told = np.concatenate([obs, goals.repeat(self.config.length, 1)], 2)
+        imitated = self.imitation.step(told, action, valid, by_run(rollout.obs))
+        return self.described(losses, self.world.feasible(goals).mean(1)) | imitated
+
+    def _remember(self, rollout: TimedRollout) -> None:
+        """Let the units follow a rollout, and keep what led to a goal; states are without their goals."""
+        dims = 2 * self.world.dimension
+        states = replace(rollout, obs=rollout.obs[..., :dims], next_obs=rollout.next_obs[..., :dims])
+        self.units.take_note(transitions(states))
+        found, returns = self._returns.add(states)
+        self.successes.add(found, np.where(returns > 0, returns, -np.inf).astype(np.float32))
+
+    def _pools(self) -> list[np.ndarray]:
+        """Ranks of each run's transitions to learn from; those that are held out are put aside."""
+        counts = self.successes.counts
+        births = [row[:count] for row, count in zip(self.successes.births, counts, strict=True)]
+        pools, self.held_out = split([np.arange(count) for count in counts], births)
+        return pools
+
+    def _targets(self) -> np.ndarray:
+        """Generated goals at which traces end, drawn uniformly, (runs, traces, dimension)."""
+        goals = np.stack(self._goals).astype(np.float32)
+        allowed = self.units.in_range(at_rest(goals)) | (not self.config.stay_in_range)
+        uniform, drawn = self.streams.uniform("traces", self.config.n_traces), []
+        for made, mask, u in zip(goals, allowed, uniform, strict=True):
+            pool = made[mask] if mask.any() else made
+            drawn.append(pool[(u * len(pool)).astype(int)])
+        return np.stack(drawn)
+
+    def _decoded(self, goals: np.ndarray) -> np.ndarray:
+        """States that goals (runs, traces, dimension) stand for (Sec. 2.2's D), (runs, traces, 2 * dimension)."""
+        if self.config.velocity == "rest":
+            return at_rest(goals)
+        velocity = np.empty_like(goals)
+        dimension, held = self.world.dimension, self.successes
+        for run, count in enumerate(held.counts):
+            states = held.held.next_obs[run, :count]
+            velocity[run] = states[nearest(goals[run], states[:, :dimension]), dimension:]
+        return np.concatenate([goals, velocity], 2)
+
+    def _parts(self) -> dict[str, Any]:
+        return {"successes": self.successes, "imitation": self.imitation}
+
+    def state(self) -> dict:
+        """Model, units, tuples and imitation between two outer steps, for a checkpoint."""
+        return super().state() | {name: part.state() for name, part in self._parts().items()}
+
+    def load_state(self, state: dict) -> None:
+        """Put them back where `state()` found them."""
+        super().load_state(state)
+        for name, part in self._parts().items():
+            part.load_state(state[name])
+
+
+def at_rest(goals: np.ndarray) -> np.ndarray:
+    """States in places (..., dimension) without velocity, (..., 2 * dimension)."""
+    return np.concatenate([goals, np.zeros_like(goals)], -1)
+
+
+def nearest(goals: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Which of places (m, dimension) is nearest to each goal (n, dimension), (n,)."""
+    return np.array([np.square(places - goal).sum(1).argmin() for goal in goals])
