@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 from windows import keep, machine, one_core, options
 
-from recall import sweep
 from recall.analysis.audit import steps_of
 from recall.analysis.performance import CORES, makespan
 from recall.analysis.records import Record, find_records
 from recall.experiments import ARENAS, ARMS, four_rooms
 from recall.pages import runs_folder
+from recall.training import steps_of as steps_to_train
 from recall.training import train
 
 LEARNING = ["environment", "recall", "learner"]
@@ -56,7 +56,7 @@ def trained(env: str | None) -> list[Run]:
     runs = []
     for spec in four_rooms([arena], ARMS, range(2)):
         short = replace(spec, total_steps=spec.total_steps // 20, eval_every=5)
-        runs.append((spec.env_label, spec.arm, sweep.steps_of(short), train(short).timing))
+        runs.append((spec.env_label, spec.arm, steps_to_train(short), train(short).timing))
     return runs
 
 

@@ -1,8 +1,10 @@
 """Audit of the stored runs: some, drawn by chance, are trained again and compared with their records."""
 
 import multiprocessing
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -10,8 +12,9 @@ import pandas as pd
 from recall.analysis.records import Record
 from recall.errors import RecordError
 from recall.repetition import Repetition, repeat
-from recall.sweep import one_thread
 from recall.training import train_as_always
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 COLUMNS = ("run", "updates", "compared", "values", "result")
 
@@ -66,3 +69,18 @@ def refuse_differences(found: Sequence[Repetition]) -> None:
             f"{len(differ)} of {len(found)} runs are not what training them again gives: {', '.join(differ)}; restore "
             "their records, or train them again and say in the changelog why their numbers moved"
         )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let processes started inside use one thread each: their libraries read these variables when they load."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -15,7 +15,8 @@ from recall.page_parameters import PageParameters
 from recall.pages import PAGES, PUBLISHED_BUILD, missing, runs_folder, store
 from recall.parameters import check_parameters
 from recall.runs import RunSpec
-from recall.sweep import steps_of, train_missing
+from recall.sweep import train_missing
+from recall.training import steps_of
 
 NOTEBOOKS = (
     *("four-rooms", "trace-sweeps", "baselines", "sac", "intro", "scorecard", "trust", "deviations", "rerun"),

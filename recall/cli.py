@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import randbits
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -40,6 +40,50 @@ class Run:
             else execute_page(self.page, pairs(self.p), self.workers, self.output)
         )
         print(f"executed notebook: {output}")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Train all that pages lack, on this machine or on a Dask cluster, and say beforehand what it will cost."""
+
+    pages: tyro.conf.Positional[tuple[str, ...]]
+    """Names of pages, for example sac trpo."""
+    profile: Literal["published", "quick"] = "published"
+    """Published: every run as the book shows it; quick: two seeds of each arm."""
+    workers: int | None = None
+    """Processes that train on this machine, one thread each; None is one a core."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler, for example tcp://10.0.0.1:8786; None trains on this machine."""
+    slurm: Path | None = None
+    """File with the settings of a SLURM cluster, as the page on sweeps describes it."""
+    publish: bool = False
+    """Store records among the published ones (for the maintainers) instead of your own."""
+    log: Path | None = None
+    """File that is told how it goes; None makes one in papermill_runs/local."""
+    dry_run: bool = False
+    """Say what it will cost, and train nothing."""
+
+    def __call__(self) -> None:
+        """Plan, train, tell."""
+        from recall import cluster
+        from recall.page_sweep import planned
+        from recall.slurm import job_script, profile, slurm
+
+        at_least_one(workers=self.workers)
+        if sum(given is not None for given in (self.workers, self.scheduler, self.slurm)) > 1:
+            raise ParameterError("--workers, --scheduler and --slurm name different places to train; give one of them")
+        sweep = planned(self.pages, self.profile, self.publish)
+        count = profile(self.slurm)["jobs"] if self.slurm else self.workers or cluster.cores()
+        print(sweep.plan(count), flush=True)
+        if self.dry_run and self.slurm:
+            print(f"\nsubmitted for each of {count} workers:\n\n{job_script(self.slurm)}")
+        if self.dry_run or not sweep.lacking:
+            return
+        if self.scheduler:
+            place = cluster.remote(self.scheduler)
+        else:
+            place = slurm(self.slurm) if self.slurm else cluster.local(min(count, len(sweep.lacking)))
+        sweep.train(place, self.log)
 
 
 @dataclass(frozen=True)
@@ -212,6 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = tyro.extras.subcommand_cli_from_dict(
         {
             "run": Run,
+            "sweep": Sweep,
             "records": Records,
             "resume": Resume,
             "eval": Eval,

@@ -25,6 +25,10 @@ class Logbook:
         """Any number of rows, with columns seed and step."""
         self.rows.setdefault(table, []).append(rows)
 
+    def latest(self, table: str, column: str) -> float | None:
+        """Mean over seeds in the last rows of a table; None before the first."""
+        return float(self.rows[table][-1][column].mean()) if table in self.rows else None
+
     def snapshot(self, name: str, recaller: Recaller, agent: ActorCritic, grid: FourRooms) -> None:
         """Traces and state values of the first seed."""
         obs, action, valid = (

@@ -20,7 +20,8 @@ from recall.sac_parameters import DeltaStateParameters as DeltaStateParameters
 from recall.sac_parameters import DoseParameters as DoseParameters
 from recall.sac_parameters import SacChecksParameters as SacChecksParameters
 from recall.sac_parameters import SacParameters as SacParameters
-from recall.sweep import Store, train_missing
+from recall.store import Store
+from recall.sweep import train_missing
 from recall.trace_parameters import TraceSweepsParameters as TraceSweepsParameters
 from recall.trpo_parameters import TraceLengthParameters as TraceLengthParameters
 from recall.trpo_parameters import TrpoParameters as TrpoParameters

@@ -1,7 +1,8 @@
 """What a person sees while runs are trained: steps, their rate, and the time that is left."""
 
 import time
-from typing import NamedTuple, Self
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, Self
 
 from tqdm import tqdm
 
@@ -9,39 +10,66 @@ QUIET_SECONDS = 3.0
 """Without a step for so long, the bar says why that may be."""
 
 
-class Steps(NamedTuple):
-    """Environment steps that a training has taken since it last told of them."""
+class Report(NamedTuple):
+    """How far a training is."""
 
-    taken: int = 0
-    """Steps of this process."""
-    earlier: int = 0
-    """Steps that its checkpoint already had, which say nothing of how fast it goes."""
+    run: str
+    """Folder of its record."""
+    steps: int
+    """Environment steps of all its seeds so far."""
+    earlier: int
+    """Those that its checkpoint had when a process took it up: they say nothing of how fast it goes."""
+    seconds: float
+    """Time since then."""
+    value: float | None
+    """Return at its last evaluation, mean over seeds; None before the first."""
 
-    def plus(self, other: "Steps") -> "Steps":
-        """Both together."""
-        return Steps(self.taken + other.taken, self.earlier + other.earlier)
+
+class Ended(NamedTuple):
+    """How a training ended."""
+
+    run: str
+    """Folder of its record."""
+    state: Literal["finished", "skipped", "failed"]
+    """Skipped: somebody else stored its record in the meantime."""
+    reason: str = ""
+    """Why it failed, a sentence without its full stop."""
 
 
 class Progress:
     """A progress bar over the environment steps of several trainings."""
 
-    def __init__(self, total: int, title: str, shown: bool = True) -> None:
-        self.bar = tqdm(total=total, unit="step", unit_scale=True, desc=title, disable=not shown)
+    def __init__(self, totals: Mapping[str, int], title: str, shown: bool = True) -> None:
+        self.totals = totals
+        self.steps = dict.fromkeys(totals, 0)
+        self.earlier = dict.fromkeys(totals, 0)
+        self.bar = tqdm(total=sum(totals.values()), unit="step", unit_scale=True, desc=title, disable=not shown)
         self.last_step = time.monotonic()
 
-    def add(self, steps: Steps) -> None:
-        """Take in steps; call it without any from time to time, so that the clock goes on."""
-        if steps.earlier and not self.bar.disable:
-            for name in ("n", "initial", "last_print_n"):
-                setattr(self.bar, name, getattr(self.bar, name) + steps.earlier)
-        if steps.taken:
+    def reported(self, report: Report) -> None:
+        """Take in how far a training is."""
+        self.earlier[report.run] = report.earlier
+        self._set(report.run, report.steps)
+
+    def ended(self, run: Ended) -> None:
+        """A training needs no more time."""
+        self._set(run.run, self.totals[run.run])
+
+    def _set(self, run: str, steps: int) -> None:
+        if steps != self.steps[run]:
             self.last_step = time.monotonic()
-            self.bar.set_postfix_str("", refresh=False)
-            self.bar.update(steps.taken)
+        self.steps[run] = steps
+
+    def tick(self) -> None:
+        """Draw; call it from time to time, so that the clock goes on."""
+        if self.bar.disable:
             return
         quiet = time.monotonic() - self.last_step
-        if quiet > QUIET_SECONDS:
-            self.bar.set_postfix_str(f"compiling or evaluating for {quiet:.0f} s", refresh=False)
+        self.bar.set_postfix_str(
+            f"compiling or evaluating for {quiet:.0f} s" if quiet > QUIET_SECONDS else "", refresh=False
+        )
+        self.bar.initial = sum(self.earlier.values())
+        self.bar.n = sum(self.steps.values())
         self.bar.refresh()
 
     def __enter__(self) -> Self:

@@ -7,7 +7,7 @@ import pandas as pd
 from recall.deviations import field_lines, write
 from recall.page_parameters import FourRoomsParameters, PageParameters
 from recall.parameters import parameter_names
-from recall.sweep import steps_of
+from recall.training import steps_of
 
 COSTS = {
     "env_id": "grows with the numbers in observation and action, and in proportion to the environments",

@@ -4,6 +4,7 @@ A record is a folder: `spec.json` (what determines the numbers), tables as CSV, 
 `provenance.json` (where, when, and the rest's checksums) and `timing.csv`. It appears whole or not at all.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -24,7 +25,7 @@ from safetensors.numpy import save
 
 from recall import __version__
 from recall.errors import ConfigError
-from recall.identity import FORMAT, file_sha256, settings_key
+from recall.identity import FORMAT, settings_key
 
 MAX_SEED = 2**32 - 1
 
@@ -187,21 +188,28 @@ def write_record(root: Path, spec: RunSpec, result: Result, claims: Mapping[str,
         result: what came of it.
         claims: hash of the rule of every claim the page judges, as they stand now.
     """
-    folder = root / spec.folder
+    return write_files(root / spec.folder, record_files(spec, result, claims))
+
+
+def record_files(spec: RunSpec, result: Result, claims: Mapping[str, str]) -> dict[str, bytes]:
+    """The files of a record by name. Call it where the training was: they tell of that machine."""
+    files = {"spec.json": to_json(spec_json(spec))}
+    files |= {f"{name}.csv": csv(table).encode() for name, table in result.tables.items()}
+    if result.policy:
+        files[POLICY] = save(dict(result.policy))
+    checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    told = provenance(spec, result) | {"sha256": checksums, "claims": dict(claims)}
+    return files | {"timing.csv": csv(result.timing).encode(), "provenance.json": to_json(told)}
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """Put files into a folder of their own, all or none; what was there before gives way only to all of them."""
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        write_json(partial / "spec.json", spec_json(spec))
-        for name, table in result.tables.items():
-            (partial / f"{name}.csv").write_text(csv(table))
-        if result.policy:
-            (partial / POLICY).write_bytes(save(dict(result.policy)))
-        checksums = {path.name: file_sha256(path) for path in sorted(partial.iterdir())}
-        (partial / "timing.csv").write_text(csv(result.timing))
-        write_json(
-            partial / "provenance.json", provenance(spec, result) | {"sha256": checksums, "claims": dict(claims)}
-        )
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
         replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -250,9 +258,9 @@ def git(*arguments: str) -> str:
         return ""
 
 
-def write_json(path: Path, content: dict) -> None:
+def to_json(content: dict) -> bytes:
     """Readable JSON with sorted keys."""
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
 def replace_folder(new: Path, folder: Path) -> None:

@@ -1,240 +1,145 @@
-"""Train what is missing, a process a core, and store each record the moment it is finished."""
+"""Train what is missing on a cluster, and store each record the moment it is finished."""
 
-import multiprocessing
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Event
-from pathlib import Path
-from queue import Empty
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol
 
-from recall.checkpoints import Checkpoint, scratch_folder
-from recall.errors import CheckpointError, NonFiniteError, RecallError, RecordError, TrainingStoppedError
-from recall.identity import settings_key
-from recall.loop import Training
-from recall.progress import Progress, Steps
-from recall.runs import Result, RunSpec, numerics, write_record
-from recall.training import train, train_as_always
+from distributed import Client, Future, KilledWorker, wait
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+from recall import cluster
+from recall.errors import NonFiniteError, RecallError, RecordError, TrainingStoppedError
+from recall.progress import Ended, Progress, Report
+from recall.runs import RunSpec
+from recall.store import Store
+from recall.training import steps_of
+from recall.worker import TOPIC, forget, rest, work
 
-ORPHAN_SECONDS = 30.0
-"""What a worker has to save its state after its parent was killed."""
+TICK_SECONDS = 0.5
+"""Between two looks at what was finished."""
 
 
-@dataclass(frozen=True)
-class Store:
-    """A folder of records, and the hashes of the rules they will be judged by."""
+AGAIN = "the same command goes on from the last checkpoints"
 
-    root: Path
-    """The folder."""
-    claims: Mapping[str, Mapping[str, str]]
-    """Hash of every claim's rule by page and claim id."""
-    policy_seeds: Collection[int] | None = None
-    """Seeds whose policies are kept, so that a checkout stays small; None keeps all."""
+KILLED = (
+    "its process was killed three times, perhaps for want of memory; the same command goes on from its last checkpoint"
+)
 
-    def path(self, spec: RunSpec) -> Path:
-        """Where the record of a specification lies or would lie."""
-        return self.root / spec.folder
 
-    def __contains__(self, spec: RunSpec) -> bool:
-        return (self.path(spec) / "spec.json").is_file()
+class Watch(Protocol):
+    """Somebody who is told how a sweep goes."""
 
-    def add(self, spec: RunSpec, result: Result) -> None:
-        """Store what a training gave.
+    def reported(self, report: Report) -> None:
+        """A training is so far."""
 
-        Raises:
-            RecordError: it could not be written; nothing of it is left, and what was stored before is.
-        """
-        if self.policy_seeds is not None and not set(self.policy_seeds) & set(spec.seeds):
-            result = replace(result, policy={})
-        try:
-            write_record(self.root, spec, result, self.claims.get(spec.page, {}))
-        except OSError as error:
-            raise RecordError(
-                f"the record {self.path(spec)} could not be written ({error.strerror}); make room and give the same "
-                "command again: what was trained is kept in scratch space"
-            ) from error
+    def ended(self, run: Ended) -> None:
+        """A training has come to an end."""
+
+    def tick(self) -> None:
+        """Half a second has passed."""
 
 
 def train_missing(specs: Sequence[RunSpec], store: Store, workers: int | None = None, progress: bool = True) -> None:
-    """Train every specification that the store lacks.
+    """Train every specification that the store lacks, on this machine.
 
     A kill or Ctrl-C loses nothing that was finished, and of the rest only the time since the last checkpoint: the same
     call goes on from there.
 
     Raises:
-        TrainingStoppedError: a worker was killed, or a run stopped before its end; all the others are stored.
-        RecordError: a record could not be written.
+        TrainingStoppedError: runs could not go on, or their records not be stored; all the others are stored.
     """
     missing = [spec for spec in specs if spec not in store]
     if not missing:
         return
-    total = sum(steps_of(spec) for spec in missing)
     title = f"training {len(missing)} of {len(specs)}"
     with (
-        Progress(total, title, progress) as bar,
-        closing(train_all(missing, workers, bar.add)) as finished,
+        Progress({spec.folder: steps_of(spec) for spec in missing}, title, progress) as bar,
+        cluster.local(min(workers or cluster.cores(), len(missing))) as client,
     ):
-        for spec, result in finished:
-            store.add(spec, result)
+        failed = [run for run in sweep(missing, store, client, bar) if run.state == "failed"]
+    if failed:
+        raise TrainingStoppedError("; ".join(sorted(f"{run.run} stopped: {run.reason}" for run in failed)))
 
 
-def steps_of(spec: RunSpec) -> int:
-    """Environment steps of all its seeds."""
-    return spec.n_updates * spec.agent.steps_per_update * len(spec.seeds)
+def sweep(specs: Sequence[RunSpec], store: Store, client: Client, watch: Watch) -> list[Ended]:
+    """Train specifications on a cluster; what one of them suffers takes no other down.
 
-
-def train_all(
-    specs: Sequence[RunSpec],
-    workers: int | None = None,
-    on_steps: Callable[[Steps], object] = lambda steps: None,
-) -> Generator[tuple[RunSpec, Result], None, None]:
-    """Train specifications in parallel, one thread a process; yields each as it ends.
-
-    Whatever stops the caller stops the workers after their current update. A run that cannot go on stops alone.
+    Whatever stops the caller stops the workers after their current update, and they save their state.
 
     Raises:
-        TrainingStoppedError: a worker was killed or, once the others have ended, a run could not go on.
+        TrainingStoppedError: the scheduler is gone.
     """
-    stopped: list[str] = []
-    context = multiprocessing.get_context("spawn")
-    steps, stop = context.Queue(), context.Event()
-    count = min(workers or cores(), len(specs))
-    with one_thread(), ProcessPoolExecutor(count, context, _start_worker, (steps, stop)) as pool:
-        try:
-            with interrupt_held_back():
-                longest_first = sorted(specs, key=steps_of, reverse=True)
-                futures = {pool.submit(_work, spec, checkpoint_of(spec)): spec for spec in longest_first}
-            while futures:
-                done, _ = wait(futures, timeout=0.5, return_when=FIRST_COMPLETED)
-                on_steps(_drain(steps))
-                for future in done:
-                    spec = futures.pop(future)
-                    try:
-                        result = future.result()
-                    except (NonFiniteError, CheckpointError) as error:
-                        stopped.append(_stopped(spec, error))
-                        continue
-                    yield spec, result
-                    Checkpoint(checkpoint_of(spec)).remove()  # only here has the caller stored the result
-        except BrokenProcessPool:
-            raise TrainingStoppedError(
-                "a training process was killed, perhaps for want of memory; "
-                "the same command goes on from its last checkpoint"
-            ) from None
-        finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-    if stopped:
-        raise TrainingStoppedError("; ".join(sorted(stopped)))
-
-
-def _stopped(spec: RunSpec, error: RecallError) -> str:
-    """Why a run could not go on, and what to do."""
-    again = "; the same settings stop there again, so choose others" if isinstance(error, NonFiniteError) else ""
-    return f"{spec.folder} stopped: {error}{again}"
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def interrupt_held_back() -> Iterator[None]:
-    """Let Ctrl-C wait. Processes started inside never get it: the parent, which does, asks them to stop."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    reports: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    client.subscribe_topic(TOPIC, lambda event: reports.put(event[1]))
+    longest_first = sorted(specs, key=steps_of, reverse=True)
+    futures = {client.submit(work, spec, store, key=spec.folder, pure=False): spec for spec in longest_first}
+    ended: list[Ended] = []
     try:
-        yield
+        while futures:
+            done = _finished(list(futures))
+            for report in _drained(reports):
+                watch.reported(report)
+            for future in done:
+                run = _end(futures.pop(future), future, store, client)
+                watch.ended(run)
+                ended.append(run)
+            watch.tick()
+        return ended
+    except CancelledError as error:
+        raise TrainingStoppedError(f"the scheduler is gone; {AGAIN}") from error
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        client.unsubscribe_topic(TOPIC)
+        _stop(client, list(futures))
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let processes started inside use one thread each: their libraries read these variables when they load."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+def _finished(futures: list[Future]) -> list[Future]:
+    """Those that ended within the next half second."""
+    with suppress(TimeoutError):
+        wait(futures, TICK_SECONDS, "FIRST_COMPLETED")
+    return [future for future in futures if future.done()]
 
 
-def _drain(steps: Queue) -> Steps:
-    """Steps reported since the last call."""
-    total = Steps()
-    while True:
+def _drained(reports: SimpleQueue[dict[str, Any]]) -> Iterator[Report]:
+    """Everything that was told since the last call."""
+    with suppress(Empty):
+        while True:
+            told = reports.get_nowait()
+            yield Report(**{name: told[name] for name in Report._fields})
+
+
+def _end(spec: RunSpec, future: Future, store: Store, client: Client) -> Ended:
+    """Store what a training gave, and let go of its checkpoint; or say why there is nothing to store."""
+    error = future.exception()
+    if error is not None:
+        return Ended(spec.folder, "failed", _reason(error))
+    files = future.result()
+    if files is not None and spec not in store:
         try:
-            total = total.plus(steps.get_nowait())
-        except Empty:
-            return total
+            store.add(spec, files)
+        except RecordError as full:
+            return Ended(spec.folder, "failed", str(full))
+    _tell(client, forget, spec, workers=list(client.who_has([future])[future.key]))
+    return Ended(spec.folder, "skipped" if files is None else "finished")
 
 
-class _Reporter:
-    """Tells the parent every half second how many steps were taken, and stops when it asks."""
-
-    def __init__(self, steps: Queue, stop: Event) -> None:
-        self.steps, self.stop = steps, stop
-        self.parent = os.getppid()
-        self.reported: int | None = None
-        self.taken, self.sent = 0, time.monotonic()
-
-    def __call__(self, training: Training) -> None:
-        n_seeds = len(training.spec.seeds)
-        self.taken = training.steps * n_seeds
-        if self.reported is None:
-            self.reported = self.taken - training.spec.agent.steps_per_update * n_seeds
-            self.steps.put(Steps(earlier=self.reported))
-        if self.stop.is_set() or os.getppid() != self.parent:  # asked to stop, or orphaned
-            raise TrainingStoppedError("the training was stopped; the same command goes on from there")
-        if time.monotonic() - self.sent > 0.5:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what was not yet sent."""
-        self.steps.put(Steps(self.taken - (self.reported or 0)))
-        self.reported, self.sent = self.taken, time.monotonic()
+def _reason(error: BaseException) -> str:
+    """Why a training failed; one that nobody foresaw, such as an environment's own, keeps its name."""
+    if isinstance(error, NonFiniteError):
+        return f"{error}; the same settings stop there again, so choose others"
+    if isinstance(error, KilledWorker):
+        return KILLED
+    return str(error) if isinstance(error, RecallError) else f"{type(error).__name__}: {error}"
 
 
-def _start_worker(steps: Queue, stop: Event) -> None:
-    global _channel
-    train_as_always()
-    _channel = steps, stop
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+def _stop(client: Client, futures: list[Future]) -> None:
+    """Tell the workers that nobody waits for these any more, and let them save what they have."""
+    if futures and client.status == "running":
+        client.cancel(futures)
+        _tell(client, rest)
 
 
-def _follow(parent: int) -> None:
-    """End this process some time after its parent, which a kill may have left no chance to ask for it."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    time.sleep(ORPHAN_SECONDS)
-    os._exit(1)
-
-
-def checkpoint_of(spec: RunSpec) -> Path:
-    """Where an unfinished training waits: the same settings and numerics go on from it."""
-    return scratch_folder() / f"{spec.key}-{settings_key(numerics(spec))}.checkpoint"
-
-
-def _work(spec: RunSpec, checkpoint: Path) -> Result:
-    reporter = _Reporter(*_channel)
-    result = train(spec, checkpoint, reporter)
-    reporter.flush()
-    return result
-
-
-_channel: tuple[Queue, Event]
-"""How a worker process reaches its parent."""
+def _tell(client: Client, function: Callable[..., object], *arguments: object, **how: Any) -> None:
+    """Let workers call a function, those that are still there."""
+    with suppress(OSError):  # a worker was killed just now
+        client.run(function, *arguments, on_error="ignore", **how)

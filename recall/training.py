@@ -10,14 +10,15 @@ import torch
 from recall.agents.actor_critic import ActorCriticConfig
 from recall.agents.sac import SACConfig
 from recall.agents.trpo import TRPOConfig
-from recall.checkpoints import Checkpoint
+from recall.checkpoints import Checkpoint, scratch_folder
 from recall.errors import CheckpointError, TrainingStoppedError
 from recall.goal_agent import GoalAgentConfig
 from recall.goal_gan_training import GoalGanTraining
+from recall.identity import settings_key
 from recall.loop import Training
 from recall.off_policy import OffPolicyTraining
 from recall.on_policy import OnPolicyTraining
-from recall.runs import Result, RunSpec
+from recall.runs import Result, RunSpec, numerics
 from recall.trust_region import TrustRegionTraining
 
 TRAININGS: dict[type, type[Training]] = {
@@ -38,9 +39,19 @@ def train_as_always() -> None:
     torch.set_flush_denormal(True)
 
 
+def checkpoint_of(spec: RunSpec) -> Path:
+    """Where an unfinished training waits: the same settings and numerics go on from it."""
+    return scratch_folder() / f"{spec.key}-{settings_key(numerics(spec))}.checkpoint"
+
+
 def begin(spec: RunSpec) -> Training:
     """A training before its first step."""
     return TRAININGS[type(spec.agent)](spec)
+
+
+def steps_of(spec: RunSpec) -> int:
+    """Environment steps of all its seeds."""
+    return spec.n_updates * spec.agent.steps_per_update * len(spec.seeds)
 
 
 def train(
@@ -97,4 +108,5 @@ def _to_the_end(training: Training, save: Callable[[dict], object], on_update: C
     except TrainingStoppedError:
         save(training.state())
         raise
+    save(training.state())  # whoever is killed before the record is stored has nothing to train again
     return training.result()

@@ -11,7 +11,8 @@ from recall.analysis.records import load_record
 from recall.checkpoints import scratch_folder
 from recall.experiments import TUNING_ARENA, TUNING_SEEDS, Arm, spec, tuning_grid
 from recall.runs import RunSpec
-from recall.sweep import Store, train_missing
+from recall.store import Store
+from recall.sweep import train_missing
 
 
 def tune(output: Path, progress: bool = True) -> pd.DataFrame:

@@ -13,7 +13,8 @@ from recall.listing import only_match
 from recall.pages import store
 from recall.runs import RunSpec, numerics
 from recall.specs import spec_from_json
-from recall.sweep import checkpoint_of, train_missing
+from recall.sweep import train_missing
+from recall.training import checkpoint_of
 
 FOREIGN = "go on where it began, or delete the folder"
 """What to do about a training that cannot go on here."""

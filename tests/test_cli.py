@@ -206,7 +206,7 @@ def test_the_executable_refuses_as_well(checkout: Path) -> None:
 
 RUN = ["run", "four-rooms", "-p", "side=7", "-p", "seeds=2", "-p", "arms=baseline", "-p"]
 SMALL = [*RUN, "total_steps=600000"]
-STATE = r"scratch/[0-9a-f]{12}-[0-9a-f]{12}\.checkpoint/\d{8}\.state"
+STATE = r"scratch/([0-9a-f]{12}-[0-9a-f]{12}\.checkpoint/\d{8}\.state|locks/[0-9a-f]{12}-[0-9a-f]{12}\.lock)"
 
 
 def progress(process: subprocess.Popen) -> Iterator[str]:

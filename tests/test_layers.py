@@ -10,6 +10,7 @@ import pytest
 
 LAYERS = [  # from the top; a name stands for a module, or a package with everything in it
     ["cli"],
+    ["page_sweep"],
     ["audit", "book", "listing", "moved", "unfinished", "rendering"],
     ["repetition"],
     ["notebooks"],
@@ -23,6 +24,8 @@ LAYERS = [  # from the top; a name stands for a module, or a package with everyt
         "goal_parameters",
     ],
     ["experiments", "sac_experiments", "trpo_experiments", "trace_experiments", "goal_experiments", "specs", "sweep"],
+    ["forecast", "sweep_log", "worker", "slurm"],
+    ["cluster", "store"],
     ["analysis"],
     ["training"],
     ["on_policy", "off_policy", "trust_region", "goal_gan_training", "goal_training"],

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from recall import progress
-from recall.progress import Progress, Steps
+from recall.progress import Ended, Progress, Report
 
 
 @pytest.fixture
@@ -16,35 +16,44 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return now
 
 
-def test_steps_are_added() -> None:
-    assert Steps(1, 2).plus(Steps(10, 20)) == Steps(taken=11, earlier=22)
+def so_far(steps: int, earlier: int = 0, run: str = "a") -> Report:
+    """What a training tells."""
+    return Report(run, steps, earlier, 1.0, None)
 
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_every_step_counts_once(shown: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(1000, "training 1 of 1", shown) as bar:
-        for steps in (Steps(100), Steps(), Steps(50, earlier=600), Steps(250)):
-            bar.add(steps)
-        assert bar.bar.n == (1000 if shown else 0)
-    assert ("training 1 of 1: 100%" in capsys.readouterr().err) == shown
+    """Also where a report is lost, comes twice, or a training falls back to its checkpoint."""
+    with Progress({"a": 700, "b": 300}, "training 2 of 2", shown) as bar:
+        for report in (so_far(100), so_far(650), so_far(400, earlier=400), so_far(90, run="b"), so_far(90, run="b")):
+            bar.reported(report)
+        bar.tick()
+        assert bar.bar.n == (490 if shown else 0)
+        for run in ("a", "b"):
+            bar.ended(Ended(run, "finished"))
+        bar.tick()
+    assert ("training 2 of 2: 100%" in capsys.readouterr().err) == shown
 
 
 def test_what_was_done_before_makes_no_step_faster() -> None:
-    """Without the first report's 600 steps, 100 remain of which the rate is taken."""
-    with Progress(1000, "") as bar:
-        bar.add(Steps(100, earlier=600))
+    """Without the 600 steps of its checkpoint, 100 remain of which the rate is taken."""
+    with Progress({"a": 1000}, "") as bar:
+        bar.reported(so_far(700, earlier=600))
+        bar.tick()
         assert (bar.bar.n, bar.bar.initial) == (700, 600)
         assert bar.bar.format_dict["initial"] == 600
 
 
 def test_silence_is_explained_until_the_next_step(clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(1000, "") as bar:
-        bar.add(Steps(10))
+    with Progress({"a": 1000}, "") as bar:
+        bar.reported(so_far(10))
         clock.seconds = 2.0
-        bar.add(Steps())
+        bar.tick()
         assert "compiling" not in capsys.readouterr().err
         clock.seconds = 9.0
-        bar.add(Steps())
+        bar.reported(so_far(10))
+        bar.tick()
         assert "compiling or evaluating for 9 s" in capsys.readouterr().err
-        bar.add(Steps(1))
+        bar.reported(so_far(11))
+        bar.tick()
         assert not bar.bar.postfix

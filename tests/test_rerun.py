@@ -12,7 +12,7 @@ from recall.errors import ConfigError, ParameterError
 from recall.pages import PAGES, FourRoomsParameters, SacParameters
 from recall.parameters import check_parameters, parameter_names
 from recall.rerun import COSTS, command, cost_table, parameter_table
-from recall.sweep import steps_of
+from recall.training import steps_of
 
 TABLE = parameter_table().set_index("parameter")
 RANGES = {

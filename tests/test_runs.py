@@ -211,8 +211,7 @@ def failing_at(function: Callable, call: int) -> Callable:
 
 
 FAILURES = [
-    *((pd.DataFrame, "to_csv", call) for call in range(6)),
-    *((runs, "write_json", call) for call in range(2)),
+    *((Path, "write_bytes", call) for call in range(8)),
     *((Path, "rename", call) for call in range(2)),
 ]
 

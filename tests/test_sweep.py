@@ -1,136 +1,170 @@
-"""Training what is missing: stored once, in parallel, and going on after a worker was killed."""
+"""Training what is missing: stored once, in parallel, whatever happens to workers, schedulers, clients and disks."""
 
 import os
 import signal
 import subprocess
-import sys
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
-from queue import Queue
-from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
+from clusters import Killer, is_trained, processes, script, specs, told, wait_until
 from small_runs import small_spec, texts
 
-from recall import sweep
+from recall import cluster, sweep
 from recall.analysis.records import load_record
 from recall.checkpoints import Checkpoint
-from recall.errors import CheckpointError, NonFiniteError, RecordError, TrainingStoppedError
+from recall.errors import NonFiniteError, ParameterError, RecordError, TrainingStoppedError
 from recall.on_policy import OnPolicyTraining
-from recall.progress import Steps
-from recall.runs import POLICY, Result, RunSpec
-from recall.sweep import Store, checkpoint_of, cores, one_thread, steps_of, train_missing
-from recall.training import train
-
-CLAIMS = {"small": {"some-claim": "abc"}, "other": {"other-claim": "def"}}
+from recall.runs import RunSpec
+from recall.store import Store
+from recall.sweep import train_missing
+from recall.training import checkpoint_of, steps_of, train
 
 
-def test_what_is_missing_is_trained_and_what_is_stored_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In processes of its own, to the same bytes as here."""
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Scratch space of its own."""
     monkeypatch.setenv("RECALL_SCRATCH", str(tmp_path / "scratch"))
-    store, specs = Store(tmp_path / "records", CLAIMS), [small_spec(), small_spec("learned")]
-    assert not any(spec in store for spec in specs)
-    train_missing(specs, store, workers=1, progress=False)
-    for spec in specs:
-        record = load_record(store.path(spec))
-        assert record.provenance["claims"] == CLAIMS["small"]
-        assert record.provenance["threads"] == 1
-        for name, text in texts(train(spec)).items():
-            assert (record.path / f"{name}.csv").read_text() == text
-    assert list((tmp_path / "scratch").glob("*")) == []
-
-    def refuse(missing: list, *_: Any) -> Any:
-        raise AssertionError(f"trained {missing}")
-
-    monkeypatch.setattr(sweep, "train_all", refuse)
-    train_missing(specs, store)
-    with pytest.raises(AssertionError, match=f"arm='{small_spec('true').arm}'"):
-        train_missing([*specs, small_spec("true")], store, progress=False)
+    return tmp_path / "scratch"
 
 
-SCRIPT = """
-import multiprocessing, os, sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-import recall.training
-from recall.errors import TrainingStoppedError
-from recall.sweep import Store, train_all, train_missing
-from small_runs import small_spec
-
-recall.training.CHECKPOINT_SECONDS = 0.1  # in the workers too, which import this file
-
-def kept():
-    return list(Path(os.environ["RECALL_SCRATCH"]).glob("*.checkpoint"))
-
-def kill(steps):
-    if kept():
-        for child in multiprocessing.active_children():
-            child.kill()
-
-if __name__ == "__main__":
-    spec = small_spec("learned", updates=400)
-    try:
-        list(train_all([spec], 1, kill))
-    except TrainingStoppedError as error:
-        print(error)
-    print(*(path.name for path in kept()))
-    train_missing([spec], Store(Path({root!r}), {{}}), 1, progress=False)
-"""
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty one."""
+    return Store(tmp_path / "records", {"small": {"some-claim": "abc"}})
 
 
-def test_a_killed_worker_is_told_of_and_the_same_call_goes_on(tmp_path: Path) -> None:
-    script, root, scratch = tmp_path / "script.py", tmp_path / "records", tmp_path / "scratch"
-    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), root=str(root)))
-    done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=300, check=True,
-        env=os.environ | {"RECALL_SCRATCH": str(scratch)},
-    )  # fmt: skip
-    spec = small_spec("learned", updates=400)
-    told, checkpoint = done.stdout.splitlines()
-    assert told == (
-        "a training process was killed, perhaps for want of memory; the same command goes on from its last checkpoint"
+def assert_bytes(store: Store, spec: RunSpec) -> None:
+    """The record is that of a training to which nothing happened."""
+    record = load_record(store.path(spec))
+    assert record.provenance["threads"] == 1
+    for name, text in texts(train(spec)).items():
+        assert (record.path / f"{name}.csv").read_text() == text
+
+
+def waiting(scratch: Path) -> list[str]:
+    """Trainings that have not ended."""
+    return [path.name for path in scratch.glob("**/*.checkpoint")]
+
+
+def test_what_is_missing_is_trained_and_what_is_stored_is_not(
+    store: Store, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In processes of its own, to the same bytes as here."""
+    chosen = [small_spec(), small_spec("learned")]
+    train_missing(chosen, store, workers=1, progress=False)
+    for spec in chosen:
+        assert_bytes(store, spec)
+    assert waiting(scratch) == []
+    monkeypatch.setattr(sweep, "sweep", lambda missing, *_: [pytest.fail(f"trained {missing}")])
+    train_missing(chosen, store)
+
+
+def test_what_one_run_suffers_takes_no_other_down(store: Store, scratch: Path) -> None:
+    """One's process is killed, another's checkpoint cannot be written."""
+    killed, homeless, other = specs(3)
+    scratch.mkdir()
+    checkpoint_of(homeless).touch()
+    killer = swept([killed, homeless, other], store, {killed.folder: 1})
+    states = {run.run: run.state for run in killer.all}
+    assert states == {killed.folder: "finished", homeless.folder: "failed", other.folder: "finished"}
+    [reason] = [run.reason for run in killer.all if run.state == "failed"]
+    assert "could not be written" in reason
+    assert killer.kills == {killed.folder: 1}
+    for spec in (killed, other):
+        assert_bytes(store, spec)
+    assert homeless not in store
+    assert waiting(scratch) == [checkpoint_of(homeless).name]
+
+
+@pytest.mark.slow
+def test_a_run_that_kills_its_processes_is_given_up(store: Store, scratch: Path) -> None:
+    always, *others = specs(3)
+    killer = swept([always, *others], store, {always.folder: 100})
+    assert killer.kills == {always.folder: 3}
+    [reason] = [run.reason for run in killer.all if run.state == "failed"]
+    assert reason.startswith("its process was killed three times, perhaps for want of memory")
+    for spec in others:
+        assert_bytes(store, spec)
+    assert waiting(scratch) == [checkpoint_of(always).name] * checkpoint_of(always).exists()
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_no_byte(store: Store, scratch: Path) -> None:
+    chosen = specs(10)
+    killer = swept(chosen, store, {spec.folder: 2 for spec in chosen})
+    assert killer.kills.total() == 20
+    assert [run.state for run in killer.all] == ["finished"] * 10
+    for spec in chosen:
+        assert_bytes(store, spec)
+    assert waiting(scratch) == []
+
+
+def swept(chosen: list[RunSpec], store: Store, kills: dict[str, int]) -> Killer:
+    """A sweep on this machine in which processes are killed."""
+    with cluster.local(2) as client:
+        killer = Killer(client, kills)
+        assert sweep.sweep(chosen, store, client, killer) == killer.all
+    return killer
+
+
+def test_an_error_that_nobody_foresaw_keeps_its_name() -> None:
+    assert sweep._reason(KeyError("joint")) == "KeyError: 'joint'"
+    assert sweep._reason(RecordError("it is damaged")) == "it is damaged"
+    assert sweep._reason(NonFiniteError("loss is NaN")) == (
+        "loss is NaN; the same settings stop there again, so choose others"
     )
-    assert checkpoint.startswith(f"{spec.key}-")
-    metrics = (Store(root, {}).path(spec) / "metrics.csv").read_text()
-    assert metrics == texts(train(spec))["metrics"]
-    assert [path.name for path in scratch.iterdir() if path.suffix == ".checkpoint"] == []
 
 
-ORPHANS = """
-import multiprocessing, os, signal, sys
-sys.path.insert(0, {tests!r})
-import recall.sweep
-from small_runs import small_spec
+def test_a_record_that_could_not_be_stored_is_not_trained_again(
+    store: Store, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = small_spec()
 
-recall.sweep.ORPHAN_SECONDS = 0.1  # in the workers too, which import this file
+    def full(*_: object) -> None:
+        raise RecordError("the record could not be written")
 
-def die(steps):
-    if steps.taken:
-        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
+    with monkeypatch.context() as disk:
+        disk.setattr(Store, "add", full)
+        with pytest.raises(TrainingStoppedError, match=f"{spec.folder} stopped: the record could not be written"):
+            train_missing([spec], store, progress=False)
+    assert waiting(scratch) == [checkpoint_of(spec).name]
+    monkeypatch.setattr(OnPolicyTraining, "step", lambda _: pytest.fail("trained again"))
+    result = train(spec, checkpoint_of(spec))
+    monkeypatch.undo()
+    assert texts(result) == texts(train(spec))
 
-if __name__ == "__main__":
-    list(recall.sweep.train_all([small_spec(updates=10**6, seeds=(seed,)) for seed in (0, 1)], 2, die))
-"""
+
+@pytest.mark.slow
+def test_the_same_sweep_twice_at_once_trains_everything_once(tmp_path: Path, store: Store, scratch: Path) -> None:
+    command = script(tmp_path, f"clusters.sweep_and_tell({str(store.root)!r}, {str(tmp_path)!r}, n=4)")
+    both = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    found = [told(tmp_path / f"{process.pid}.json") for process in both]
+    assert all(state in {"finished", "skipped"} for each in found for state in each["states"].values())
+    for spec in specs(4):
+        trained = sum(each["trained"].get(spec.folder, 0) for each in found)
+        assert trained <= steps_of(spec) * 1.01
+        assert_bytes(store, spec)
+    assert waiting(scratch) == []
 
 
-def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(ORPHANS.format(tests=str(Path(__file__).parent)))
-    environment = os.environ | {"RECALL_SCRATCH": str(tmp_path)}
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, env=environment)
+def test_workers_do_not_outlive_a_killed_client(tmp_path: Path, store: Store) -> None:
+    command = script(tmp_path, f"clusters.sweep_and_die({str(store.root)!r})")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == -signal.SIGKILL
     workers = [int(pid) for pid in done.stdout.split()]
     assert len(workers) == 2
-    deadline = time.monotonic() + 30
-    while any(map(lives, workers)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert [pid for pid in workers if lives(pid)] == []
+    gone(workers)
+    chosen = specs(2)
+    assert all(checkpoint_of(spec).exists() for spec in chosen)
+    train_missing(chosen, store, 2, progress=False)
+    for spec in chosen:
+        assert_bytes(store, spec)
+
+
+def gone(pids: list[int]) -> None:
+    """Wait until none of these processes is left."""
+    wait_until(lambda: not any(map(lives, pids)))
 
 
 def lives(pid: int) -> bool:
@@ -142,123 +176,60 @@ def lives(pid: int) -> bool:
     return True
 
 
-def training(updates: int) -> Any:
-    """As much of a training as the reporter looks at."""
-    spec = SimpleNamespace(seeds=(0, 1), agent=SimpleNamespace(steps_per_update=10))
-    return SimpleNamespace(steps=10 * updates, spec=spec)
+# Several machines
 
 
-def reporter(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Queue, threading.Event]:
-    """A reporter that reports every time."""
-    clock = iter(range(1000))
-    monkeypatch.setattr(sweep, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    steps: Queue = Queue()
-    stop = threading.Event()
-    return sweep._Reporter(steps, stop), steps, stop  # type: ignore[arg-type]
+def test_workers_elsewhere_return_records_over_the_wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share neither results nor scratch space: a path from here means another folder there."""
+    monkeypatch.chdir(tmp_path)
+    store, chosen = Store(Path("records"), {}), specs(3)
+    with processes(tmp_path, 2) as (address, _), cluster.remote(address) as client:
+        ended = sweep.sweep(chosen, store, client, Killer(client, {}))
+    assert [run.state for run in ended] == ["finished"] * 3
+    for spec in chosen:
+        assert_bytes(store, spec)
+    assert list(tmp_path.glob("machine-*/records")) == []
+    assert waiting(tmp_path) == []
 
 
-def test_every_step_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    report, steps, _ = reporter(monkeypatch)
-    for updates in (1, 2, 3):
-        report(training(updates))
-    report.flush()
-    assert sweep._drain(steps) == Steps(taken=60)  # type: ignore[arg-type]
-    assert sweep._drain(steps) == Steps()  # type: ignore[arg-type]
+def test_what_a_shared_folder_holds_by_now_is_not_trained(tmp_path: Path, store: Store) -> None:
+    """Another sweep stored it after this one had begun."""
+    spec = small_spec()
+    store.add(spec, store.files(spec, train(spec)))
+    with processes(tmp_path, 1) as (address, _), cluster.remote(address) as client:
+        killer = Killer(client, {})
+        [ended] = sweep.sweep([spec], store, client, killer)
+    assert (ended.state, killer.trained) == ("skipped", {})
 
 
-def test_what_was_done_before_a_stop_is_reported_when_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    report, steps, _ = reporter(monkeypatch)
-    report(training(50))
-    report(training(52))
-    assert sweep._drain(steps) == Steps(taken=60, earlier=980)  # type: ignore[arg-type]
-
-
-def test_a_training_stops_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    report, _, stop = reporter(monkeypatch)
-    stop.set()
-    with pytest.raises(TrainingStoppedError, match="the same command goes on from there"):
-        report(training(1))
-
-
-def test_steps_are_those_of_all_seeds() -> None:
-    assert steps_of(small_spec(seeds=(0, 1, 2), updates=12)) == 3 * 12 * 64
-
-
-def test_thread_variables_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    with one_thread():
-        assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert "MKL_NUM_THREADS" not in os.environ
-
-
-def test_cores_are_counted_where_affinity_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cores() >= 1
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    assert cores() == os.cpu_count()
-
-
-def test_a_checkpoint_outlives_a_result_that_could_not_be_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["scheduler", "client"])
+def test_when_nobody_waits_any_more_workers_save_and_a_new_sweep_goes_on(
+    victim: str, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RECALL_SCRATCH", str(tmp_path / "scratch"))
-    spec, store = small_spec(), Store(tmp_path / "records", {})
-    begun = OnPolicyTraining(spec)
-    begun.step()
-    Checkpoint(checkpoint_of(spec)).save(begun.state())
-
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as disk:
-        disk.setattr(sweep, "write_record", full)
-        with pytest.raises(RecordError, match=r"could not be written \(No space left on device\); make room"):
-            train_missing([spec], store, progress=False)
-    assert checkpoint_of(spec).is_dir()
-    assert spec not in store
-    train_missing([spec], store, progress=False)
-    assert spec in store
-    assert not checkpoint_of(spec).exists()
-
-
-def failing_workers(monkeypatch: pytest.MonkeyPatch, failures: dict[RunSpec, Exception]) -> None:
-    """Let runs be trained in threads, and some of them fail."""
-
-    def work(spec: RunSpec, checkpoint: Path) -> Result:
-        if spec in failures:
-            raise failures[spec]
-        return train(spec)
-
-    monkeypatch.setattr(sweep, "ProcessPoolExecutor", lambda count, *_: ThreadPoolExecutor(count))
-    monkeypatch.setattr(sweep, "_work", work)
+    [spec] = specs(1, updates=1500)
+    command = script(tmp_path, f"clusters.sweep_at(sys.argv[1], {str(store.root)!r}, 1500)")
+    with processes(tmp_path, 1) as (address, running):
+        doomed = subprocess.Popen([*command, address], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert doomed.stdout is not None
+        assert doomed.stdout.readline() == "begun\n"
+        (running[0] if victim == "scheduler" else doomed).kill()
+        said = doomed.communicate(timeout=60)[1]
+        wait_until(lambda: not is_trained(tmp_path / "machine-0", spec))
+    told = "the scheduler is gone; the same command goes on from the last checkpoints" in said
+    assert told == (victim == "scheduler")
+    monkeypatch.setenv("RECALL_SCRATCH", str(tmp_path / "machine-0"))
+    state = Checkpoint(checkpoint_of(spec)).glance()
+    assert state is not None
+    assert 0 < state["update"] < 1500
+    train_missing([spec], store, 1, progress=False)
+    assert_bytes(store, spec)
 
 
-def test_a_run_that_cannot_go_on_stops_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RECALL_SCRATCH", str(tmp_path / "scratch"))
-    store, specs = Store(tmp_path / "records", {}), [small_spec(seeds=(seed,), updates=3) for seed in range(4)]
-    for spec in specs:
-        Checkpoint(checkpoint_of(spec)).save({"update": 1})
-    failures = {specs[1]: NonFiniteError("update 3: critic_loss is NaN or infinite"), specs[2]: CheckpointError("full")}
-    failing_workers(monkeypatch, failures)
-    with pytest.raises(TrainingStoppedError) as stopped:
-        train_missing(specs, store, workers=1, progress=False)
-    sentences = [
-        f"{specs[1].folder} stopped: update 3: critic_loss is NaN or infinite; the same settings stop there again, so "
-        "choose others",
-        f"{specs[2].folder} stopped: full",
-    ]
-    assert str(stopped.value) == "; ".join(sorted(sentences))
-    assert [spec in store for spec in specs] == [True, False, False, True]
-    assert [checkpoint_of(spec).exists() for spec in specs] == [False, True, True, False]
-
-
-def test_a_store_keeps_the_policies_it_is_asked_to(tmp_path: Path) -> None:
-    layers = {"actor.0": np.ones((1, 2, 3), np.float32)}
-    for seeds, kept in ((None, [True, True]), ((0,), [True, False]), ((), [False, False])):
-        store = Store(tmp_path / str(seeds), {}, seeds)
-        for seed, policy in enumerate(kept):
-            spec = small_spec(seeds=(seed,), updates=3)
-            store.add(spec, replace(train(spec), policy=layers))
-            assert (store.path(spec) / POLICY).is_file() == policy
-            assert (POLICY in load_record(store.path(spec)).provenance["sha256"]) == policy
+def test_an_address_where_nothing_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    with (
+        pytest.raises(ParameterError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"),
+        cluster.remote("tcp://127.0.0.1:1"),
+    ):
+        pass

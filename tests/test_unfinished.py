@@ -19,8 +19,7 @@ from recall.errors import RecordError
 from recall.on_policy import OnPolicyTraining
 from recall.pages import store
 from recall.runs import RunSpec, write_record
-from recall.sweep import checkpoint_of
-from recall.training import train
+from recall.training import checkpoint_of, train
 from recall.unfinished import ago, chosen, unfinished
 
 SPEC, OTHER = small_spec("learned"), small_spec(seeds=(5,))
@@ -150,7 +149,7 @@ sys.path.insert(0, {tests!r})
 import recall.engine, recall.training
 recall.engine.engine = lambda: "eager"
 recall.training.CHECKPOINT_SECONDS = 0.3
-from recall.sweep import checkpoint_of
+from recall.training import checkpoint_of
 from test_unfinished import SAC
 
 def kill(training):
