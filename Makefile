@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .NOTPARALLEL:
-.PHONY: help book test check slow clean say-book say-test say-check say-slow
+.PHONY: help book test check slow audit clean say-book say-test say-check say-slow say-audit
 
 help:
 	@echo "make book    the report, from the stored runs, into _build/html"
 	@echo "make test    the tests, without the slow ones"
 	@echo "make check   lint, format, types, layers"
 	@echo "make slow    the slow tests"
+	@echo "make audit   three stored runs, drawn by chance, trained again and compared"
 	@echo "make clean   remove what the other commands made, except the environment"
 	@echo "PYTHON=$(PYTHON) makes the environment in $(VENV); CONSTRAINTS=$(CONSTRAINTS) holds the versions."
 
@@ -33,6 +34,9 @@ check: say-check $(STAMP)
 slow: say-slow $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m slow
 
+audit: say-audit $(STAMP)
+	$(BIN)/python -m recall.cli audit --ledger papermill_runs/audits.csv
+
 clean:
 	@echo "clean: removes _build/ and the tools' caches; keeps $(VENV) and everything under papermill_runs/"
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -50,6 +54,10 @@ say-check:
 
 say-slow:
 	@echo "slow: runs the slow tests, which read the report that \`make book\` left. About 5 minutes on 2 cores, no network."
+
+say-audit:
+	@echo "audit: trains three stored runs again, in part where they are long, and adds what it found to papermill_runs/audits.csv."
+	@echo "       About 5 minutes on one core, no network."
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@echo "set-up: makes $(VENV) with $(PYTHON) and installs some 150 packages at the versions of $(CONSTRAINTS)."

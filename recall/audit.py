@@ -5,18 +5,24 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
+from recall.analysis.ledger import COLUMNS, read_ledger
 from recall.analysis.records import Record
 from recall.errors import RecordError
 from recall.repetition import Repetition, repeat
+from recall.runs import csv, git, processor_family
+from recall.storage import write_atomic
 from recall.training import train_as_always
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
-COLUMNS = ("run", "updates", "compared", "values", "result")
+SHOWN = ("run", "updates", "compared", "values", "result")
 
 
 def drawn(records: Sequence[Record], n: int, seed: int) -> list[Record]:
@@ -49,12 +55,42 @@ def row(found: Repetition) -> dict[str, str]:
         f"{found.values:,}",
         found.finding,
     )
-    return dict(zip(COLUMNS, values, strict=True))
+    return dict(zip(SHOWN, values, strict=True))
 
 
 def table(rows: Sequence[dict[str, str]]) -> str:
     """The rows for a terminal."""
-    return pd.DataFrame(rows, columns=list(COLUMNS)).to_string(index=False)
+    return pd.DataFrame(rows, columns=list(SHOWN)).to_string(index=False)
+
+
+def write_down(found: Sequence[Repetition], seed: int, file: Path) -> None:
+    """Add what repetitions showed to the ledger.
+
+    Raises:
+        RecordError: it cannot be read or written, or is another table; it stays as it was.
+    """
+    code = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": git("rev-parse", "HEAD")[:10], "seed": seed}
+    lines = [{**code, "processor": processor_family(), **_line(each)} for each in found]
+    try:
+        with FileLock(f"{file}.lock"):
+            ledger = read_ledger(file)
+            if list(ledger) != list(COLUMNS):
+                raise RecordError(f"{file} is no ledger of audits; name another file")
+            ledger = pd.concat([ledger, pd.DataFrame(lines, columns=list(COLUMNS))], ignore_index=True)
+            write_atomic(file, csv(ledger).encode())
+            Path(f"{file}.lock").unlink()
+    except (OSError, ValueError) as error:
+        raise RecordError(f"the ledger {file} cannot be written ({error}); name another file") from error
+
+
+def _line(found: Repetition) -> dict[str, object]:
+    """What a ledger holds of a repetition."""
+    record = found.record
+    return {
+        "page": record.labels["page"],
+        "run": record.path.name,
+        **{name: getattr(found, name) for name in ("updates", "of", "comparison", "values", "differs", "finding")},
+    }
 
 
 def refuse_differences(found: Sequence[Repetition]) -> None:

@@ -185,11 +185,13 @@ class Audit:
     """Chance; None takes another one every time and prints it."""
     local: bool = False
     """Audit your own runs instead of the published ones."""
+    ledger: Path | None = None
+    """Table to add what was found to; the report shows papermill_runs/audits.csv."""
 
     def __call__(self) -> None:
         """Draw, train, compare; a run that is another one now fails the command."""
         from recall.analysis.records import find_records
-        from recall.audit import audit, drawn, refuse_differences, row, table
+        from recall.audit import audit, drawn, refuse_differences, row, table, write_down
         from recall.pages import store
 
         at_least_one(runs=self.runs, updates=self.updates)
@@ -202,6 +204,8 @@ class Audit:
             print(f"{each.record.path.name}: {each.finding}", file=sys.stderr)
             found.append(each)
         print(table([row(each) for each in found]))
+        if self.ledger is not None:
+            write_down(found, seed, self.ledger)
         refuse_differences(found)
 
 

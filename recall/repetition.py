@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from recall.analysis.ledger import BYTES
 from recall.analysis.records import Record
 from recall.errors import RecordError
 from recall.loop import Training
@@ -63,7 +64,7 @@ def repeat(record: Record, stored: Iterable[Record], updates: int) -> Repetition
     while training.update < end:
         training.step()
     if record.numerics == numerics(spec):
-        comparison, agree, (values, difference) = "bytes", "equal", by_bytes(record, training)
+        comparison, agree, (values, difference) = BYTES, "equal", by_bytes(record, training)
     else:
         seeds = others(record, stored)
         comparison, agree = f"band of {len(seeds)} other records", "inside"

@@ -9,8 +9,9 @@ from small_control import CART, run_eagerly, sac_spec
 from small_runs import small_spec
 
 import recall.repetition
+from recall.analysis.ledger import by_page, read_ledger
 from recall.analysis.records import Record, load_record
-from recall.audit import drawn, refuse_differences, row
+from recall.audit import drawn, refuse_differences, row, write_down
 from recall.errors import RecordError
 from recall.identity import file_sha256
 from recall.off_policy import OffPolicyTraining
@@ -126,3 +127,32 @@ def test_chance_is_the_seed_s(tmp_path: Path) -> None:
     assert first == again != other
     assert len({each.path for each in first}) == 5
     assert len(drawn(many[:3], 5, 0)) == 3
+
+
+# The ledger
+
+
+def test_the_ledger_gains_a_line_a_repetition(tmp_path: Path) -> None:
+    """What agrees, what was edited, and what could not be compared, page by page."""
+    file = tmp_path / "audits.csv"
+    good, bad = (stored(tmp_path, cart("baseline", seed)) for seed in (0, 1))
+    old = (bad.path / "metrics.csv").read_text().splitlines()[1].split(",")[2]
+    bad = edited(bad, "metrics.csv", old, "12.5")
+    write_down([repeat(good, [], 50), repeat(bad, [], 50)], 7, file)
+    write_down([replace(repeat(good, [], 50), values=0, comparison="")], 8, file)
+    ledger = read_ledger(file)
+    assert ledger["seed"].tolist() == [7, 7, 8]
+    assert ledger["run"].tolist() == [good.path.name, bad.path.name, good.path.name]
+    assert ledger["differs"].tolist() == [False, True, False]
+    (row,) = by_page(ledger).drop(columns="last").itertuples(index=False)
+    assert tuple(row) == (good.labels["page"], 3, 1, 0, 1, 1)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["audits.csv"]
+
+
+def test_a_table_that_is_no_ledger_stays_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(RecordError, match="is no ledger of audits; name another file"):
+        write_down([], 0, file)
+    assert file.read_text() == "a,b\n1,2\n"
+    assert by_page(read_ledger(tmp_path / "none.csv")).empty

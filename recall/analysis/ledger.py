@@ -1,0 +1,36 @@
+"""What audits have found: a line for each stored run that was trained again."""
+
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = (
+    *("date", "commit", "processor", "seed", "page", "run", "updates", "of"),
+    *("comparison", "values", "differs", "finding"),
+)
+"""Of the ledger; `seed` is the audit's, which drew the run."""
+
+BYTES = "bytes"
+"""The comparison of runs whose numerics are those of the audit's machine."""
+
+
+def read_ledger(file: Path) -> pd.DataFrame:
+    """Its lines, the oldest first; none where there is no such file."""
+    if not file.is_file():
+        return pd.DataFrame(columns=list(COLUMNS))
+    return pd.read_csv(file, keep_default_na=False)
+
+
+def by_page(ledger: pd.DataFrame) -> pd.DataFrame:
+    """A row a page: how many repetitions there were, how they compared, and the day of the last."""
+    rows = [_row(str(page), lines) for page, lines in ledger.groupby("page", sort=False)]
+    columns = ["page", "trained again", "equal to the byte", "inside the band", "not comparable", "another run", "last"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _row(page: str, lines: pd.DataFrame) -> tuple[str, int, int, int, int, int, str]:
+    agree = ~lines["differs"].astype(bool) & (lines["values"] > 0)
+    equal = lines["comparison"] == BYTES
+    counts = (agree & equal, agree & ~equal, lines["values"] == 0, lines["differs"].astype(bool))
+    equal_, inside, nothing, differ = (int(each.sum()) for each in counts)
+    return page, len(lines), equal_, inside, nothing, differ, max(lines["date"])
