@@ -18,7 +18,7 @@ from recall.runs import RunSpec
 from recall.sweep import steps_of, train_missing
 
 NOTEBOOKS = (
-    *("four-rooms", "trace-sweeps", "baselines", "sac", "intro", "scorecard", "trust", "deviations", "rerun"),
+    *("four-rooms", "trace-sweeps", "baselines", "sac", "trpo", "intro", "scorecard", "trust", "deviations", "rerun"),
     *("performance", "glossary", "live"),
 )
 """Pages that are executed notebooks, in the order in which they are executed."""
