@@ -44,9 +44,9 @@ class Options:
     """Seeds of each."""
     total_steps: int = 999_424
     """Environment steps of each: 488 updates, as many as ours make of a million steps."""
-    eval_every: int = 51_200
-    """Steps between two evaluations: 25 updates."""
-    eval_episodes: int = 5
+    eval_every: int = 49_152
+    """Steps between two evaluations: 24 updates, as ours have."""
+    eval_episodes: int = 10
     """Episodes of each."""
     folder: Path = FOLDER / "sb3-contrib-trpo"
     """Where the curves go."""

@@ -19,7 +19,7 @@ from recall.sweep import train_missing
 from recall.training import steps_of
 
 NOTEBOOKS = (
-    *("four-rooms", "trace-sweeps", "baselines", "sac", "intro", "scorecard", "trust", "deviations", "rerun"),
+    *("four-rooms", "trace-sweeps", "baselines", "sac", "trpo", "intro", "scorecard", "trust", "deviations", "rerun"),
     *("performance", "glossary", "live"),
 )
 """Pages that are executed notebooks, in the order in which they are executed."""

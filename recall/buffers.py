@@ -1,6 +1,6 @@
 """What the agents saw: one rollout, and the trajectories of the recent past."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,17 @@ class TimedRollout(Rollout):
 
     time: np.ndarray
     """Steps since the episode began, (steps, runs, envs)."""
+
+
+def of_finite_horizon(rollout: TimedRollout) -> TimedRollout:
+    """The rollout as that of a task in which the horizon is an end like any other, beyond which there is no value.
+
+    It is what rllab learns from, and values that see the time, as the linear baseline's do, can tell. With values
+    beyond the horizon instead, those of a linear baseline feed on themselves where success is rare: they outgrow the
+    reward of 1, and policies learn to keep away from their goals (seen in two-dimensional point masses).
+    """
+    ended = rollout.terminated | rollout.truncated
+    return replace(rollout, terminated=ended, truncated=np.zeros_like(ended))
 
 
 def by_run(array: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Rollouts of policies towards goals that were handed in, and what became of their episodes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -75,14 +74,3 @@ class GoalRollouts:
 
     def _seen(self, obs: np.ndarray) -> np.ndarray:
         return obs.astype(np.float32).reshape(*self._shape, -1)
-
-
-def of_finite_horizon(rollout: TimedRollout) -> TimedRollout:
-    """The rollout as that of a task in which the horizon is an end like any other, beyond which there is no value.
-
-    It is what Held et al. 2017 learn from (rllab), and values that see the time, as the linear baseline's do, can tell.
-    With values beyond the horizon instead, those of a linear baseline feed on themselves where success is rare: they
-    outgrow the reward of 1, and policies learn to keep away from their goals (seen in two dimensions).
-    """
-    ended = rollout.terminated | rollout.truncated
-    return replace(rollout, terminated=ended, truncated=np.zeros_like(ended))

@@ -11,13 +11,13 @@ import numpy as np
 from recall.agents.trpo import TRPOConfig
 from recall.agents.trpo_learner import TRPO
 from recall.attempts import Attempts, attempt, visited
-from recall.buffers import TimedRollout
+from recall.buffers import TimedRollout, of_finite_horizon
 from recall.coverage import coverage_config, success_map
 from recall.envs.point_vector import World
 from recall.goal_curriculum import CurriculumConfig, GoalCurriculum
 from recall.goal_labels import success_rates
 from recall.goal_recaller import GoalRecallConfig, GoalRecaller
-from recall.goal_rollouts import GoalRollouts, of_finite_horizon
+from recall.goal_rollouts import GoalRollouts
 from recall.logbook import Means
 from recall.seeding import GOAL_STREAMS, Streams
 

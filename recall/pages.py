@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from recall.analysis.claims import load_claims, page_hashes
-from recall.analysis.records import Record, load_record
+from recall.analysis.records import Record, find_records, load_record
 from recall.errors import RecordError
 from recall.goal_parameters import GoalGanParameters as GoalGanParameters
 from recall.page_parameters import FourRoomsParameters as FourRoomsParameters
@@ -88,6 +88,13 @@ def load(specs: Iterable[RunSpec]) -> list[Record]:
             raise RecordError(f"there is no record of {spec.folder}; train it with: recall run {spec.page}")
         records.append(load_record(found[0]))
     return records
+
+
+def published(page: str, arm: str, environments: Iterable[str] | None = None) -> list[Record]:
+    """The published records of an arm, in these environments or in all; none where none is stored."""
+    found = find_records(runs_folder() / "records", page)
+    wanted = None if environments is None else set(environments)
+    return [r for r in found if r.labels["arm"] == arm and (wanted is None or r.labels["env_label"] in wanted)]
 
 
 def records(parameters: PageParameters) -> list[Record]:

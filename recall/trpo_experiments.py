@@ -29,6 +29,9 @@ VARIANTS: dict[str, TrustRegionRecallConfig] = {
 }
 """The repaired arm, but for what the buffer is ranked by, or for what the model learns from (Sec. 11.1)."""
 
+LITERAL = "baseline-nagabandi"
+"""The arm without recall that has the settings of `NAGABANDI`."""
+
 SWEEP = (1, 5, 10, 20, 50, 100)
 """Lengths of traces on the page trace-length. Sec. 6.3 tried 10, 20 and 50."""
 
@@ -45,11 +48,12 @@ NAGABANDI = TRPOConfig(
     cg_iterations=10,
     cg_damping=1e-5,
     line_search_steps=15,
-    baseline="linear",
+    baseline="linear-finite",
     normalise_obs=False,
     normalise_reward=False,
 )
-"""The baseline to which Sec. 6.3 points, for budgets of 10 million steps and more."""
+"""The baseline to which Sec. 6.3 points, for budgets of 10 million steps and more (rllab). rllab's baseline takes the
+time limit for an end; with values beyond it, see `recall.buffers.of_finite_horizon`."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,21 @@ def trpo(
     agent: TRPOConfig,
     budget: Budget,
 ) -> list[RunSpec]:
-    """Every arm in every environment with every seed, each a run of its own; lengths of traces are those of Table 1."""
-    seeds = tuple(seeds)
+    """Every arm in every environment with every seed, each a run of its own; lengths of traces are those of Table 1.
+
+    The arm `LITERAL` has an agent of its own.
+    """
+    seeds, agents = tuple(seeds), {LITERAL: NAGABANDI}
     return [
-        _spec("trpo", name, env, agent, recall and replace(recall, length=table_length(env.env_id)), seed, budget)
+        _spec("trpo", name, env, agents.get(name, agent), _as_in_table(recall, env), seed, budget)
         for env in envs
         for name, recall in arms.items()
         for seed in seeds
     ]
+
+
+def _as_in_table(recall: TrustRegionRecallConfig | None, env: GymConfig) -> TrustRegionRecallConfig | None:
+    return recall and replace(recall, length=table_length(env.env_id))
 
 
 def trace_length(

@@ -18,7 +18,17 @@ from recall.envs.gym_env import GymConfig
 from recall.errors import ParameterError
 from recall.page_parameters import check_ranges, chosen_arms, whole_numbers
 from recall.runs import RunSpec
-from recall.trpo_experiments import ARMS, MUJOCO, SHORT_SWEEP, SWEEP, VARIANTS, Budget, trace_length, trpo
+from recall.trpo_experiments import (
+    ARMS,
+    LITERAL,
+    MUJOCO,
+    SHORT_SWEEP,
+    SWEEP,
+    VARIANTS,
+    Budget,
+    trace_length,
+    trpo,
+)
 from recall.trust_region_recaller import TrustRegionRecallConfig
 
 AGENT = TRPOConfig()
@@ -26,6 +36,9 @@ AGENT = TRPOConfig()
 
 CLOSE = ("HalfCheetah-v5", "Hopper-v5")
 """Environments that are looked at more closely: with the variant and with all lengths, five seeds each."""
+
+TRAINED = "baseline,recall"
+"""Arms whose runs are published; the others of all are not trained yet."""
 
 UNSTABLE = "recall-trajectories"
 """The variant that the paper calls unstable (Sec. 11.1)."""
@@ -87,9 +100,10 @@ class TrpoParameters(TrustRegionParameters):
     page: ClassVar[str] = "trpo"
     shows: ClassVar[tuple[str, ...]] = ("trpo",)
 
-    arms: str = "all"
+    arms: str = TRAINED
     """Names of arms with commas between them, or all: baseline, recall, as-written, and in Hopper-v5 and HalfCheetah-v5
-    recall-trajectories. One more goes by its name alone: recall-reward-to-go."""
+    recall-trajectories. Two more go by their names alone: recall-reward-to-go, and baseline-nagabandi, with rollouts of
+    50000 steps."""
     weight: float | None = None
     """Factor on the imitation step of every recall arm, 0 or more. None: each arm's own."""
     length: int | None = None
@@ -101,7 +115,7 @@ class TrpoParameters(TrustRegionParameters):
 
     def arms_in(self, env: GymConfig) -> Mapping[str, TrustRegionRecallConfig | None]:
         """The arms of an environment by name."""
-        known = ARMS | VARIANTS
+        known = {**ARMS, **VARIANTS, LITERAL: None}
         if self.arms != "all":
             return {name: known[name] for name in chosen_arms(self.arms, known)}
         return ARMS | ({UNSTABLE: known[UNSTABLE]} if env.env_id in CLOSE else {})

@@ -147,7 +147,7 @@ def write_control_page(
 
 
 def write_reference(folder: Path, environments: Sequence[str] = ENVIRONMENTS, seeds: int = 5) -> None:
-    """Curves as benchmarks/reference_sac.py writes them."""
+    """Curves as the scripts in benchmarks/ write them."""
     folder.mkdir(parents=True)
     steps = 5000 * np.arange(1, 21)
     facts = {"settings": {"total_steps": 100_000}, "versions": {"stable_baselines3": "2"}, "processor": "x"}

@@ -163,7 +163,7 @@ def test_a_claim_without_its_records_was_not_run(tmp_path: Path, claims: list[Cl
     for record in records:
         record.provenance["claims"][claim.id] = rule_hash(wider)
     assert judge([wider], records)[0].current.reason == (
-        "no record of untrained in side-11, true in side-15, baseline in side-15, untrained in side-15"
+        "not trained yet: untrained in side-11, true in side-15, baseline in side-15, untrained in side-15"
     )
 
 

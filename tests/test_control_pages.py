@@ -1,6 +1,7 @@
 """Pages of the book, executed from made-up records of their own specifications."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from figures import tables as grid_tables
 from nbformat import NotebookNode
 
 from recall.notebooks import execute
-from recall.pages import PAGES, PUBLISHED_BUILD, store
+from recall.pages import PAGES, PUBLISHED_BUILD, TrpoParameters, store
 from recall.runs import Result, RunSpec, write_record
 from recall.sac_experiments import MUJOCO
 
@@ -37,13 +38,15 @@ TABLES = {"sac": control_tables, "trpo": trust_region_tables}
 """Made-up records, by the agent."""
 
 
-def executed(root: Path, page: str, monkeypatch: pytest.MonkeyPatch, **given: Any) -> NotebookNode:
-    """A page, from records that say of each run what it was asked for."""
+def executed(
+    root: Path, page: str, monkeypatch: pytest.MonkeyPatch, beside: Sequence[RunSpec] = (), **given: Any
+) -> NotebookNode:
+    """A page, from records that say of each run what it was asked for, and of those `beside`."""
     runs = root / "papermill_runs"
     (runs / "records").mkdir(parents=True)
     monkeypatch.chdir(runs)
     published = store(local=False)
-    for spec in PAGES[page](**given).specs():
+    for spec in (*PAGES[page](**given).specs(), *beside):
         tables = made_up(spec)
         timing = tables.pop("timing")
         write_record(published.root, spec, Result(tables, timing, 1), published.claims[spec.page])
@@ -132,6 +135,24 @@ def test_baselines_say_how_many_runs_they_are_held_against(
     assert ("few seeds" in "\n".join(shown(notebook, "image/svg+xml"))) == (seeds == 3)
 
 
+@pytest.mark.parametrize("seeds", [0, 2, 5])
+def test_trust_regions_are_held_against_others_once_these_are_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: int
+) -> None:
+    if seeds:
+        folder = tmp_path / "papermill_runs" / "reference" / "sb3-contrib-trpo"
+        write_reference(folder, ("HalfCheetah-v5", "Hopper-v5"), seeds)
+    notebook = executed(tmp_path, "baselines", monkeypatch, TrpoParameters(arms="baseline").specs())
+    assert check_figures(tmp_path, notebook) == FIGURES["baselines"] - 1 + 2 * (seeds > 0)
+    text = "\n".join(shown(notebook, "text/markdown"))
+    assert ("is **not measured yet**" in text) == (seeds == 0)
+    found = {0: 0, 2: 0, 5: 2}[seeds]
+    assert (f"credible in **{found} of 2 environments** by the same measure" in text) == (seeds > 0)
+    titles = "\n".join(re.findall(r"<title>([^<]*)", "\n".join(shown(notebook, "image/svg+xml"))))
+    assert ("few seeds" in titles) == (seeds == 2)
+    assert ("that of sb3-contrib" in titles) == (seeds > 0)
+
+
 def test_the_dose_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = executed(tmp_path, "dose", monkeypatch)
     assert check_figures(tmp_path, notebook) == FIGURES["dose"]
@@ -161,11 +182,38 @@ def test_changes_and_states_as_published(tmp_path: Path, monkeypatch: pytest.Mon
 def test_trust_regions_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = executed(tmp_path, "trpo", monkeypatch)
     assert check_figures(tmp_path, notebook) == FIGURES["trpo"]
-    answer = shown(notebook, "text/markdown")[0]
+    answer, text = shown(notebook, "text/markdown")[0], "\n".join(shown(notebook, "text/markdown"))
     assert answer.startswith("**Answer.** After 983k steps, higher at the end on every task: **")
+    assert "instead of a buffer: **not run**." in answer
+    assert answer.endswith(" Not trained yet: *recall traces, as written* and *model of fresh trajectories*.")
     assert "–" not in answer
+    assert "Orange keeps" in text
+    assert not re.search("Red follows|[Pp]urple|light blue", text)
+    assert len(nbformat.writes(notebook)) < MAX_NOTEBOOK_BYTES
     reported = "".join(shown(notebook, "text/html"))
     assert all(f"{words} 5" in reported for words in ("best 2 of", "all"))
+
+
+def test_all_arms_of_trust_regions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is trained later fits in; the variant's claim is judged where the variant is run."""
+    notebook = executed(tmp_path, "trpo", monkeypatch, arms="all")
+    assert check_figures(tmp_path, notebook) == FIGURES["trpo"]
+    text = "\n".join(shown(notebook, "text/markdown"))
+    assert "instead of a buffer: **not run**" not in text
+    assert "Not trained yet" not in text
+    assert "Red follows" in text
+    assert "Purple is orange" in text
+    assert "run in 2 of 4 environments" not in "\n".join(shown(notebook, "text/html"))
+    assert len(nbformat.writes(notebook)) < MAX_NOTEBOOK_BYTES
+
+
+def test_the_papers_own_baseline_is_shown_once_it_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = TrpoParameters("HalfCheetah-v5", 1, total_steps=10_000_000, eval_every=100_000, arms="baseline-nagabandi")
+    notebook = executed(tmp_path, "trpo", monkeypatch, long.specs())
+    assert check_figures(tmp_path, notebook) == FIGURES["trpo"] + 1
+    answer, *rest = shown(notebook, "text/markdown")
+    assert "pilot" not in answer
+    assert any("settings of Nagabandi et al. in HalfCheetah-v5" in text for text in rest)
 
 
 def test_lengths_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,6 +251,7 @@ def test_a_strangers_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("trpo", {"env_id": "Swimmer-v5", "seeds": 1, "total_steps": 20_000}, 11),
         ("trpo", {"env_id": "Hopper-v5", "seeds": 1, "total_steps": 20_000, "arms": "baseline"}, 3),
+        ("trpo", {"env_id": "Hopper-v5", "seeds": 1, "total_steps": 200_000, "arms": "baseline-nagabandi"}, 3),
         ("trace-length", {"env_id": "Swimmer-v5", "seeds": 1, "total_steps": 20_000, "lengths": "3"}, 4),
     ],
 )

@@ -33,7 +33,7 @@ from recall.analysis.control_plots import (
     likelihoods,
     over_training,
 )
-from recall.analysis.costs import control_cost_curves, control_costs, costs, overheads_in_words
+from recall.analysis.costs import OF_TRUST_REGIONS, control_cost_curves, control_costs, costs, overheads_in_words
 from recall.analysis.endpoints import auc
 from recall.analysis.gain_plots import (
     MOST,
@@ -235,6 +235,8 @@ def test_an_arm_is_drawn_over_what_it_spent(tmp_path: Path) -> None:
     assert places[0] == [[5, 10], [5.25, 10.5]]
     np.testing.assert_allclose(places[1], [[180 / 340, 1], [192.75 / 340, 365.5 / 340]])
     assert len(behind(together)) == 2 * 2 * 2 * 2
+    (in_time,) = control_cost_curves(table, currencies=OF_TRUST_REGIONS)
+    assert "units of the same" in in_time.figure.axes[0].get_xlabel()
     alone = control_cost_curves(table[table["env"] == "Ant-v5"])
     assert [panel.figure.axes[0].get_title(loc="left") for panel in alone] == ["Ant-v5", "Ant-v5"]
 
@@ -246,6 +248,7 @@ def test_a_busy_machine_costs_an_arm_nothing(tmp_path: Path) -> None:
     for file in tmp_path.glob("baselines/*/timing.csv"):
         pd.read_csv(file).assign(seconds=lambda table: 3 * table["seconds"]).to_csv(file, index=False)
     assert "+7 % time" in overheads_in_words(control_costs(records), ARMS[1:])
+    assert overheads_in_words(control_costs(records), ARMS[1:], spent=["time"]) == "recall traces +7 % time"
     alone = control_costs(record for record in records if record.labels["arm"] == "recall")
     assert overheads_in_words(alone, ARMS[1:]) == "–"
 
@@ -290,6 +293,9 @@ def test_the_share_of_time_leaves_evaluation_out() -> None:
     assert time_shares(timing)["share"].tolist() == [0.1, 0.1]
     (panel,) = recall_shares(timing)
     assert f"beside a line at {100 * MOST:.0f} %: recall traces in e 10.0 %." in panel.alt
+    (without,) = recall_shares(timing, most=None)
+    assert without.alt == "Share of the training's time that recall took: recall traces in e 10.0 %."
+    assert len(panel.figure.axes[0].lines) == len(without.figure.axes[0].lines) + 1
 
 
 def test_what_is_spent_before_the_first_update_is_spent_on_the_environment(tmp_path: Path) -> None:

@@ -39,9 +39,9 @@ class Special(Sample):
 
 
 def published(part: str) -> list[RunSpec]:
-    pages = {"sac": SacParameters, "trpo": TrpoParameters}
+    pages = {"sac": SacParameters(), "trpo": TrpoParameters(arms="all")}
     page = pages.get(part.partition(" ")[0])
-    return page().specs() if page else four_rooms()
+    return page.specs() if page else four_rooms()
 
 
 def setting(part: str, name: str) -> Setting:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from recall import goal_curriculum, goal_training
+from recall.buffers import of_finite_horizon
 from recall.envs.point_mass import PointMass, PointMassConfig
 from recall.envs.point_vector import near
 from recall.envs.u_maze import UMaze, UMazeConfig
 from recall.goal_gan import GoalGANConfig
-from recall.goal_rollouts import GoalRollouts, of_finite_horizon
+from recall.goal_rollouts import GoalRollouts
 from recall.goal_training import GoalTraining
 from recall.identity import state_digest
 from recall.returns import gae

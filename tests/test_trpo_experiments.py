@@ -3,10 +3,22 @@
 from dataclasses import replace
 
 from recall.agents.trpo import TRPOConfig
+from recall.analysis import trust_region_plots
 from recall.envs.gym_env import GymConfig
 from recall.runs import RunSpec
 from recall.training import begin
-from recall.trpo_experiments import ARMS, MUJOCO, NAGABANDI, SWEEP, VARIANTS, Budget, table_length, trace_length, trpo
+from recall.trpo_experiments import (
+    ARMS,
+    LITERAL,
+    MUJOCO,
+    NAGABANDI,
+    SWEEP,
+    VARIANTS,
+    Budget,
+    table_length,
+    trace_length,
+    trpo,
+)
 from recall.trust_region import TrustRegionTraining
 from recall.trust_region_recaller import TrustRegionRecallConfig
 
@@ -54,6 +66,13 @@ def test_evaluations_come_every_50000_steps_in_whole_rollouts() -> None:
     assert (literal.n_updates, literal.eval_every) == (200, 1)
     (once,) = trpo(ENVS[:1], {"baseline": None}, [0], TRPOConfig(), Budget(100_000, 100_000))
     assert once.n_updates == once.eval_every == 48
+
+
+def test_the_papers_baseline_has_an_agent_of_its_own_beside_the_others() -> None:
+    assert LITERAL == trust_region_plots.LITERAL
+    specs = trpo(ENVS[:1], {"baseline": None, LITERAL: None}, [0], TRPOConfig(), Budget())
+    assert [spec.agent for spec in specs] == [TRPOConfig(), NAGABANDI]
+    assert NAGABANDI.baseline == "linear-finite"
 
 
 def test_the_papers_baseline_is_what_the_settings_say_it_is() -> None:

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from recall.agents.trpo import TRPOConfig
 from recall.errors import ConfigError, ParameterError
 from recall.page_parameters import PageParameters
 from recall.pages import PAGES, TraceLengthParameters, TrpoParameters, store
 from recall.parameters import check_parameters
 from recall.runs import RunSpec
+from recall.trpo_experiments import NAGABANDI
 from recall.trust_region_recaller import TrustRegionRecallConfig
 
 TASKS = ("HalfCheetah-v5", "Walker2d-v5", "Hopper-v5", "Ant-v5")
@@ -19,8 +21,17 @@ def recall_of(spec: RunSpec) -> TrustRegionRecallConfig:
     return spec.recall
 
 
-def test_the_published_page_trpo() -> None:
-    specs, usual = TrpoParameters().specs(), ("baseline", "recall", "as-written")
+def test_the_published_page_trpo_has_the_arms_that_are_trained() -> None:
+    specs = TrpoParameters().specs()
+    assert [(spec.env_label, spec.arm, *spec.seeds) for spec in specs] == [
+        (env, arm, seed) for env in TASKS for arm in ("baseline", "recall") for seed in range(5)
+    ]
+    every = {spec.key for spec in TrpoParameters(arms="all").specs()}
+    assert {spec.key for spec in specs} < every
+
+
+def test_all_arms_of_the_page_trpo() -> None:
+    specs, usual = TrpoParameters(arms="all").specs(), ("baseline", "recall", "as-written")
     close = (*usual, "recall-trajectories")
     arms = {env: close if env in ("HalfCheetah-v5", "Hopper-v5") else usual for env in TASKS}
     assert [(spec.env_label, spec.arm, *spec.seeds) for spec in specs] == [
@@ -29,6 +40,17 @@ def test_the_published_page_trpo() -> None:
     assert {spec.total_steps for spec in specs} == {1_000_000}
     assert {spec.eval_every * spec.agent.steps_per_update for spec in specs} == {49_152}
     assert len({spec.folder for spec in specs}) == len({spec.key for spec in specs}) == len(specs)
+
+
+def test_the_papers_own_baseline_is_an_arm_with_another_agent() -> None:
+    given: dict[str, Any] = {"env_id": "HalfCheetah-v5", "seeds": 1, "total_steps": 10_000_000, "eval_every": 100_000}
+    ours, literal = TrpoParameters(**given, arms="baseline,baseline-nagabandi").specs()
+    assert (ours.arm, ours.agent) == ("baseline", TRPOConfig())
+    assert (literal.arm, literal.agent, literal.recall) == ("baseline-nagabandi", NAGABANDI, None)
+    assert (literal.n_updates, literal.eval_every) == (200, 2)
+    assert "baseline-nagabandi" not in {spec.arm for spec in TrpoParameters(arms="all").specs()}
+    with pytest.raises(ConfigError, match="total_steps 40000 gives 0 updates"):
+        TrpoParameters(arms="baseline-nagabandi", total_steps=40_000)
 
 
 def test_the_published_page_trace_length() -> None:
@@ -47,7 +69,7 @@ def test_arms_are_those_that_the_claims_name() -> None:
     claims = store(local=True).claims
     assert claims["trpo"].keys() == {"6.3-final", "6.3-faster", "11.1-trajectories-unstable"}
     assert claims["trace-length"].keys() >= {"6.3-length", "fig7-fig13-length"}
-    assert {"recall", "recall-trajectories", "baseline"} <= {spec.arm for spec in TrpoParameters().specs()}
+    assert {"recall", "recall-trajectories", "baseline"} <= {spec.arm for spec in TrpoParameters(arms="all").specs()}
     assert {"length-10", "length-20", "length-50"} <= {spec.arm for spec in TraceLengthParameters().specs()}
 
 

@@ -15,6 +15,7 @@ from test_training import run_until
 import recall.training
 from recall.agents.trpo import kl_divergence
 from recall.analysis.records import load_record
+from recall.buffers import by_run
 from recall.checkpoints import Checkpoint
 from recall.envs.gym_env import GymConfig, GymEnv
 from recall.errors import NonFiniteError, TrainingStoppedError
@@ -28,7 +29,8 @@ from recall.training import begin, train
 from recall.trust_region import TrustRegionTraining
 
 LINEAR = {"baseline": "linear", "normalise_obs": False, "normalise_reward": False, "kl_per_dimension": False}
-KINDS: dict[str, dict[str, Any]] = {"network": {}, "linear": LINEAR}
+FINITE = {**LINEAR, "baseline": "linear-finite"}
+KINDS: dict[str, dict[str, Any]] = {"network": {}, "linear": LINEAR, "linear-finite": FINITE}
 BODY = "HalfCheetah-v5"
 """Stepped side by side."""
 
@@ -98,6 +100,20 @@ def test_no_update_moves_the_policy_beyond_the_bound(kind: str) -> None:
         found.append(metrics)
     assert max(each["kl"].max() for each in found) > 0.03
     assert np.mean([each["accepted"] for each in found]) > 0.8
+
+
+@pytest.mark.parametrize(("baseline", "is_an_end"), [("linear", False), ("linear-finite", True)])
+def test_beyond_the_time_limit_there_is_a_value_unless_it_is_an_end(baseline: str, is_an_end: bool) -> None:
+    """Of transitions that were truncated, the return that is learned is the reward alone, or more."""
+    training = TrustRegionTraining(trpo_spec(**{**LINEAR, "baseline": baseline}))
+    training.step()
+    rollout = training._collect()
+    x, time = (by_run(each) for each in (rollout.obs, rollout.time))
+    value, advantage = training.agent._advantage(rollout, x, time)
+    cut = by_run(rollout.truncated & ~rollout.terminated)
+    assert cut.any()
+    left = (value + advantage - by_run(rollout.reward))[cut]
+    assert bool(np.allclose(left, 0, atol=1e-3)) is is_an_end
 
 
 def test_a_policy_that_cannot_improve_stays_to_the_bit() -> None:

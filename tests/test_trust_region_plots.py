@@ -5,7 +5,16 @@ import pandas as pd
 
 from recall.analysis.gains import gains
 from recall.analysis.number_plots import LENGTH, at_each, best_in_words
-from recall.analysis.trust_region_plots import kl_of_both_steps, reporting
+from recall.analysis.trust_region_plots import (
+    ARMS,
+    OF_ARMS,
+    arms_in_words,
+    kl_of_both_steps,
+    literal_in_words,
+    literal_returns,
+    reporting,
+    steps_in_words,
+)
 
 
 def metrics(returns: dict[str, list[float]]) -> pd.DataFrame:
@@ -52,3 +61,33 @@ def test_the_best_other_length_is_named_with_its_difference() -> None:
     assert others == ["length-10", "length-50"]
     assert best_in_words(gains(found, others, "length-20"), LENGTH).startswith("A-v5 50, +20 % (")
     assert best_in_words(gains(found, [], "length-20"), LENGTH) == "–"
+
+
+def test_the_text_speaks_of_the_arms_that_are_drawn_and_names_the_others() -> None:
+    assert OF_ARMS.keys() == set(ARMS)
+    both = ["baseline", "recall"]
+    words = arms_in_words(both, [*both, "as-written", "recall-trajectories", "as-written"])
+    assert words["arms"] == f"{OF_ARMS['baseline']} {OF_ARMS['recall']}"
+    assert words["lacking"] == " Not trained yet: *recall traces, as written* and *model of fresh trajectories*."
+    assert arms_in_words([*both, "as-written"], both)["lacking"] == ""
+    assert "Red follows" in arms_in_words([*both, "as-written"], both)["arms"]
+
+
+def test_the_steps_of_traces_are_told_beside_those_that_they_might_have() -> None:
+    recall = pd.DataFrame({"env": "A-v5", "arm": ["recall", "recall", "as-written"], "seed": [0, 1, 0]})
+    recall = recall.assign(step=50, trace_length=[2.0, 3.0, 20.0])
+    assert steps_in_words(recall, {"A-v5": 20}) == "A-v5 2.5 of 20"
+    assert steps_in_words(recall.drop(columns="trace_length"), {}) == "–"
+
+
+def test_the_papers_own_baseline_stands_beside_ours_in_its_environments_alone() -> None:
+    ours = metrics({"baseline": [10.0, 20.0], "recall": [1.0]})
+    ours = pd.concat([ours, ours.assign(env="B-v5")])
+    literal = metrics({"baseline-nagabandi": [7.0]}).assign(step=[1_000_000, 10_000_000])
+    (panel,) = literal_returns(ours, literal)
+    assert set(panel.data["env"] + " " + panel.data["arm"]) == {"A-v5 baseline", "A-v5 baseline-nagabandi"}
+    assert panel.data["step"].max() == 10_000_000
+    assert literal_in_words(ours, literal) == (
+        "baseline in A-v5 15 after 0.1k steps (2 seeds) and "
+        "baseline, settings of Nagabandi et al. in A-v5 7 after 10M steps (1 seed)"
+    )

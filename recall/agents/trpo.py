@@ -25,7 +25,7 @@ class TRPOConfig:
 
     The baseline of Nagabandi et al. 2017, to which the paper points (rllab): n_envs=50, n_steps=1000, discount=0.995,
     gae_lambda=1.0, target_kl=0.05, kl_per_dimension=False, cg_iterations=10, cg_damping=1e-5, line_search_steps=15,
-    baseline="linear", normalise_obs=False, normalise_reward=False.
+    baseline="linear-finite", normalise_obs=False, normalise_reward=False.
     """
 
     name: ClassVar[str] = "trpo"
@@ -63,8 +63,9 @@ class TRPOConfig:
     Nagabandi et al. 2017."""
     initial_std: float = 1.0
     """Standard deviation of the first actions, of which [-1, 1] is executed. Not stated in the paper; RL-Zoo, rllab."""
-    baseline: Literal["network", "linear"] = "network"
-    """Values by a network, or by rllab's regression on features. Not stated in the paper; RL-Zoo has a network."""
+    baseline: Literal["network", "linear", "linear-finite"] = "network"
+    """Values by a network, or by rllab's regression on features; linear-finite takes the time limit for an end, beyond
+    which nothing is worth anything, as rllab does. Not stated in the paper; RL-Zoo has a network."""
     value_learning_rate: float = 1e-3
     """Adam's step size of the value network. Not stated in the paper; RL-Zoo."""
     value_epochs: int = 20
@@ -99,8 +100,8 @@ class TRPOConfig:
             raise ConfigError(f"hidden is {self.hidden}; it must be one or more layers of 1 or more units")
         if self.steps_per_update < 2:
             raise ConfigError("n_envs and n_steps are 1; advantages are standardised, so there must be 2 steps or more")
-        if self.baseline not in ("network", "linear"):
-            raise ConfigError(f"baseline is {self.baseline!r}; it must be network or linear")
+        if self.baseline not in ("network", "linear", "linear-finite"):
+            raise ConfigError(f"baseline is {self.baseline!r}; it must be network, linear or linear-finite")
 
     @property
     def steps_per_update(self) -> int:

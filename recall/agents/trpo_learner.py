@@ -21,7 +21,7 @@ from recall.agents.trpo import (
     surrogate_gradient,
 )
 from recall.agents.value_baselines import Baseline, LinearBaseline, NetworkBaseline
-from recall.buffers import TimedRollout, by_run
+from recall.buffers import TimedRollout, by_run, of_finite_horizon
 from recall.errors import NonFiniteError
 from recall.functional import all_finite
 from recall.normalization import RewardScale, RunningMoments
@@ -112,6 +112,8 @@ class TRPO:
 
     def _advantage(self, rollout: TimedRollout, x: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values and advantages of a rollout, (runs, steps * envs) float32."""
+        if self.config.baseline == "linear-finite":
+            rollout = of_finite_horizon(rollout)
         reward = rollout.reward
         if self.config.normalise_reward:
             reward = self.reward_scale.scaled(rollout)

@@ -207,7 +207,7 @@ def _verdict(claim: Claim, evidence: Evidence) -> Verdict:
     arms = (*claim.treatment, *claim.baseline)
     run = [env for env in claim.environments if not evidence.missing([env], arms)]
     if not run:
-        return Verdict(claim, "not run", f"no record of {', '.join(evidence.missing(claim.environments, arms))}")
+        return Verdict(claim, "not run", f"not trained yet: {', '.join(evidence.missing(claim.environments, arms))}")
     comparisons = evidence.comparisons(run, claim.treatment, claim.baseline, claim.endpoint)
     parameters = dict(claim.rule)
     if "sizes" in parameters:

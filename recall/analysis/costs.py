@@ -33,6 +33,12 @@ OF_CONTROL = (
 """The same where every environment step is followed by an update. Seconds would tell how busy the machine was: there a
 run is long, and the arms are trained one after the other."""
 
+SPENT = ("gradient_steps", "time")
+"""What an arm may spend more of than the baseline: columns of `control_costs`."""
+
+OF_TRUST_REGIONS = OF_CONTROL[1:]
+"""Time alone: one step of a trust region takes as long as dozens of a gradient."""
+
 
 def costs(records: Iterable[Record], column: str = "success") -> pd.DataFrame:
     """Every evaluation with what was spent until then.
@@ -113,19 +119,22 @@ def cost_curves(table: pd.DataFrame, env: str, arms: Sequence[str] = MAIN) -> li
     return _over_currencies(table[table["env"] == env], SUCCESS, arms, (0, 1.02), CURRENCIES)
 
 
-def control_cost_curves(table: pd.DataFrame, arms: Sequence[str] = CONTROL) -> list[Panel]:
-    """The return over each of `OF_CONTROL`, from the first update on; the first panel has the data of all.
+def control_cost_curves(
+    table: pd.DataFrame, arms: Sequence[str] = CONTROL, currencies: Sequence[Quantity] = OF_CONTROL
+) -> list[Panel]:
+    """The return over each currency, from the first update on; the first panel has the data of all.
 
     All environments are drawn together where that can be done: in these units they are alike.
 
     Args:
         table: of `control_costs`.
         arms: those wanted; what the table lacks is left out.
+        currencies: what the training is counted in.
     """
     rows = table[table["arm"].isin(arms) & (table["policy_updates"] > 0)]
     panels = [
         panel
-        for x in OF_CONTROL
+        for x in currencies
         for panel in aggregate(rows, arms, x=x) or over_training(rows, PLAIN_RETURN, arms, x=x)
     ]
     return [replace(panel, data=rows[: 0 if i else None]) for i, panel in enumerate(panels)]
@@ -139,17 +148,20 @@ def _over_currencies(
     return [replace(panel, data=shown[: 0 if i else None]) for i, panel in enumerate(panels)]
 
 
-def overheads_in_words(table: pd.DataFrame, arms: Sequence[str], baseline: str = "baseline") -> str:
+def overheads_in_words(
+    table: pd.DataFrame, arms: Sequence[str], baseline: str = "baseline", spent: Sequence[str] = SPENT
+) -> str:
     """Of a table of `control_costs`: how much more each arm spends than the baseline, mean of the environments.
 
-    `recall traces +5 % gradient steps and +31 % time; ...`, or a dash where no arm stands beside the baseline.
+    `recall traces +5 % gradient steps and +31 % time; ...`, or a dash where no arm stands beside the baseline; `spent`
+    are the columns that are wanted.
     """
-    last = table.sort_values("step").groupby(["env", "arm", "seed"])[["gradient_steps", "time"]].last()
+    last = table.sort_values("step").groupby(["env", "arm", "seed"])[list(spent)].last()
     means = last.groupby(["arm", "env"]).mean()
     known = [arm for arm in arms if {arm, baseline} <= set(means.index.unique("arm"))]
     shares = {arm: (means.loc[arm] / means.loc[baseline] - 1).mean() for arm in known}
-    return "; ".join(f"{arm_style(arm).label} {_in_words(*share)}" for arm, share in shares.items()) or "–"
+    return "; ".join(f"{arm_style(arm).label} {_in_words(share)}" for arm, share in shares.items()) or "–"
 
 
-def _in_words(gradient_steps: float, time: float) -> str:
-    return f"{percentage(gradient_steps)} % gradient steps and {percentage(time)} % time"
+def _in_words(shares: pd.Series) -> str:
+    return " and ".join(f"{percentage(share)} % {str(what).replace('_', ' ')}" for what, share in shares.items())

@@ -156,12 +156,13 @@ def credibility_dots(compared: pd.DataFrame, theirs: str = "stable-baselines3") 
 
 
 @rc_context(STYLE)
-def recall_shares(timing: pd.DataFrame, arms: Sequence[str] = RECALLING) -> list[Panel]:
+def recall_shares(timing: pd.DataFrame, arms: Sequence[str] = RECALLING, most: float | None = MOST) -> list[Panel]:
     """What share of the training's own time recall took: a dot a seed.
 
     Args:
         timing: tidy table of that name, with a seed in each row; evaluation and diagnosis are not counted.
         arms: those wanted; what the table lacks is left out.
+        most: share that recall may take, as a line; None draws none.
     """
     shares = time_shares(timing)
     shares = shares[shares["arm"].isin(arms)]
@@ -171,7 +172,8 @@ def recall_shares(timing: pd.DataFrame, arms: Sequence[str] = RECALLING) -> list
     environments = sorted(set(shares["env"]))
     figure = new_figure(1.15 + ROW * len(shown) * (0.4 + len(environments)) / 1.4)
     ax = figure.subplots()
-    ax.axvline(MOST, color=INK, linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
+    if most is not None:
+        ax.axvline(most, color=INK, linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
     for row in shares.itertuples():
         y, style = len(environments) - 1 - environments.index(row.env) - _dodge(shown, row.arm), arm_style(row.arm)
         ax.plot(row.share, y, style.marker, color=style.color, alpha=0.7, markersize=6)
@@ -184,7 +186,8 @@ def recall_shares(timing: pd.DataFrame, arms: Sequence[str] = RECALLING) -> list
     ax.set_xlabel("share of the training's time,\na dot a seed", loc="right")
     means = shares.groupby(["arm", "env"])["share"].mean()
     words = [f"{arm_style(a).label} in {environment_name(e)} {100 * s:.1f} %" for (a, e), s in means.items()]
-    alt = f"Share of the training's time that recall took, beside a line at {100 * MOST:.0f} %: {'; '.join(words)}."
+    line = "" if most is None else f", beside a line at {100 * most:.0f} %"
+    alt = f"Share of the training's time that recall took{line}: {'; '.join(words)}."
     return [Panel(figure, alt, shares)]
 
 

@@ -114,8 +114,10 @@ PREDICTION_ARMS: dict[str, ArmStyle] = {
 VARIANT_ARMS: dict[str, ArmStyle] = {
     "recall-trajectories": ArmStyle("model of fresh trajectories", "#8a4fb5", (0, (1, 1.5)), "v"),
     "recall-reward-to-go": ArmStyle("ranked by reward-to-go", "#c39ad9", (0, (6, 2, 1, 2)), "P"),
+    "baseline-nagabandi": ArmStyle("baseline, settings of Nagabandi et al.", "#6aaede", (0, (5, 2)), "v"),
+    "sb3-contrib": ArmStyle("sb3-contrib", "#5c5c5c", (0, (3, 1.5)), "D"),
 }
-"""Variants of recall on trust regions, purple as controls are."""
+"""On trust regions: variants of recall, purple as controls are; another baseline, lighter blue; grey as others are."""
 
 ARMS = GRID_ARMS | CONTROL_ARMS | CHECK_ARMS | PREDICTION_ARMS | VARIANT_ARMS
 """Every arm of the book, in the order in which arms are shown."""
