@@ -131,23 +131,28 @@ class Resume:
 
 @dataclass(frozen=True)
 class Eval:
-    """Run the stored policy of a record in a fresh environment."""
+    """Run the stored policy of a record in a fresh environment; one of Goal GAN towards every goal."""
 
     run: tyro.conf.Positional[str]
     """A record's folder, its name, its key, or a part of them that no other has."""
     episodes: int | None = None
-    """Episodes of the mean action; None is as many as the training's last evaluation had."""
+    """Episodes of the mean action, of Goal GAN towards each goal; None is as many as the last evaluation had."""
     seed: int | None = None
-    """Seed of the first reset; None begins as the training's last evaluation did."""
+    """Seed of the first reset, of Goal GAN of the noise; None begins as the training's last evaluation did."""
 
     def __call__(self) -> None:
         """Load, run, compare."""
+        from recall.goal_agent import GoalAgentConfig
+        from recall.goal_policies import coverage_summary
         from recall.listing import find_run
         from recall.policies import evaluate_policy, load_policy, summary
 
         at_least_one(episodes=self.episodes)
         policy = load_policy(find_run(self.run))
-        print(summary(policy, evaluate_policy(policy, self.episodes, self.seed)))
+        if isinstance(policy.spec.agent, GoalAgentConfig):
+            print(coverage_summary(policy, self.episodes, self.seed))
+        else:
+            print(summary(policy, evaluate_policy(policy, self.episodes, self.seed)))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,5 @@
 """What trainings on Gymnasium environments have in common: how they are evaluated, and the policies they leave."""
 
-from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -13,7 +10,7 @@ from recall.evaluation import evaluate, evaluation_seeds
 from recall.identity import state_digest
 from recall.logbook import Means
 from recall.loop import Training
-from recall.runs import Result, RunSpec
+from recall.runs import RunSpec
 
 
 class Actor(Protocol):
@@ -43,11 +40,6 @@ class ControlTraining(Training):
         assert isinstance(spec.env, GymConfig)
         self.eval_env = GymEnv(spec.env)
         self.learned = Means()
-
-    @property
-    @abstractmethod
-    def layers(self) -> Sequence[np.ndarray]:
-        """What the policies act by, (runs, ...) each."""
 
     def close(self) -> None:
         """End an update: count it, and write down what is due."""
@@ -80,9 +72,3 @@ class ControlTraining(Training):
             return self.eval_env.rescale(np.clip(action[0, 0], -1, 1))
 
         return evaluate(self.eval_env.env, act, seeds)
-
-    def result(self) -> Result:
-        """What a finished training gives, the actors' layers among it."""
-        contiguous = map(np.ascontiguousarray, self.layers)  # safetensors stores other arrays wrongly
-        layers = {f"actor.{index}": layer for index, layer in enumerate(contiguous)}
-        return replace(super().result(), policy=layers)

@@ -10,14 +10,20 @@ from typing import Any
 
 import pandas as pd
 
-from recall import trpo_experiments
+from recall import goal_experiments, trpo_experiments
 from recall.agents.actor_critic import ActorCriticConfig
 from recall.agents.sac import SACConfig
 from recall.agents.trpo import TRPOConfig
 from recall.continuous_recaller import ContinuousRecallConfig
 from recall.envs.four_rooms import FourRoomsConfig
 from recall.envs.gym_env import GymConfig
+from recall.envs.point_mass import PointMassConfig
+from recall.envs.u_maze import UMazeConfig
 from recall.experiments import Arena
+from recall.goal_agent import GoalAgentConfig
+from recall.goal_curriculum import CurriculumConfig
+from recall.goal_gan import GoalGANConfig
+from recall.goal_recaller import GoalRecallConfig
 from recall.recaller import RecallConfig
 from recall.runs import RunSpec
 from recall.sac_experiments import Budget
@@ -27,6 +33,16 @@ from recall.trust_region_recaller import TrustRegionRecallConfig
 def _trpo_budget(spec: RunSpec) -> trpo_experiments.Budget:
     """In steps; specifications count updates."""
     return trpo_experiments.Budget(spec.total_steps, spec.eval_every * spec.agent.steps_per_update)
+
+
+def _goal_budget(spec: RunSpec) -> goal_experiments.Budget:
+    """In outer steps; specifications count the environment steps of the training."""
+    return goal_experiments.Budget(spec.n_updates, spec.eval_every)
+
+
+def _goal_agent(spec: RunSpec) -> GoalAgentConfig | None:
+    """That of Goal GAN, if it is one."""
+    return spec.agent if isinstance(spec.agent, GoalAgentConfig) else None
 
 
 PARTS: dict[str, tuple[type, Callable[[RunSpec], object]]] = {
@@ -41,19 +57,35 @@ PARTS: dict[str, tuple[type, Callable[[RunSpec], object]]] = {
     "trpo": (TRPOConfig, lambda spec: spec.agent),
     "trpo recall": (TrustRegionRecallConfig, lambda spec: spec.recall),
     "trpo run": (trpo_experiments.Budget, lambda spec: isinstance(spec.agent, TRPOConfig) and _trpo_budget(spec)),
+    "goal-gan policy": (TRPOConfig, lambda spec: (agent := _goal_agent(spec)) and agent.policy),
+    "goal-gan curriculum": (CurriculumConfig, lambda spec: (agent := _goal_agent(spec)) and agent.curriculum),
+    "goal-gan networks": (GoalGANConfig, lambda spec: (agent := _goal_agent(spec)) and agent.curriculum.gan),
+    "goal-gan recall": (GoalRecallConfig, lambda spec: spec.recall),
+    "goal-gan box": (PointMassConfig, lambda spec: spec.env),
+    "goal-gan maze": (UMazeConfig, lambda spec: spec.env),
+    "goal-gan run": (goal_experiments.Budget, lambda spec: _goal_agent(spec) and _goal_budget(spec)),
 }
 """The configurations of a run: the class that documents them, and where a specification has their values, if it has."""
 
-NAMES = {"label", "env", "env_id"}
-"""Fields that name an environment; the others are settings."""
+NAMES = {"label", "env", "env_id", "gan"}
+"""Fields that name an environment or hold a part of its own; the others are settings."""
+
+KINDS = {"arm": "arm", "env_label": "environment"}
+"""Labels of a specification that may tell values apart, and their names."""
 
 MANY = 4
-"""With more different values than this, the arms that have them are not listed."""
+"""With more different values than this, the arms or environments that have them are not listed."""
 
-SOURCE = re.compile(r"\b(?:not stated|the paper has|ours|usual|Sec\.|Eq\.|Algorithm|Table \d)", re.IGNORECASE)
+BY_REFERENCE = "Held et al. 2017"
+"""Where the paper says only that it takes over another one's settings, whose they are."""
+
+SOURCE = re.compile(
+    rf"\b(?:not stated|the paper has|ours|usual|Sec\.|Eq\.|Fig\.|Algorithm|Table \d|{re.escape(BY_REFERENCE)})",
+    re.IGNORECASE,
+)
 """How a line begins to say who chose a value."""
 
-PAPER = re.compile(r"(?<!\d, )(?<!\d\w, )\b(?:The paper has|Sec\.|Eq\.|Algorithm|Table)")
+PAPER = re.compile(r"(?<!\d, )(?<!\d\w, )\b(?:The paper has|Sec\.|Eq\.|Fig\.|Algorithm|Table)")
 """Places of the paper; those of other works follow their year."""
 
 SILENCE = re.compile(r"\b(?:not stated|ours)\b", re.IGNORECASE)
@@ -77,9 +109,9 @@ class Setting:
 
     @property
     def stated(self) -> str:
-        """Whether the paper states the value: yes, no, or in part."""
+        """Whether the paper states the value: yes, no, in part, or by reference to another paper."""
         if not SILENCE.search(self.line):
-            return "yes"
+            return "by reference" if BY_REFERENCE in self.line and not PAPER.search(self.line) else "yes"
         return "in part" if PAPER.search(self.line) else "no"
 
 
@@ -139,10 +171,10 @@ def value_used(setting: Setting, specs: Sequence[RunSpec]) -> str:
     distinct = list(dict.fromkeys(values.values()))
     if len(distinct) == 1:
         return write(distinct[0])
-    for label in ("arm", "env_label"):
+    for label in KINDS:
         holders = {value: unique(getattr(s, label) for s in values if values[s] == value) for value in distinct}
         if sum(map(len, holders.values())) == len(unique(getattr(spec, label) for spec in values)):
-            return write_groups(holders)
+            return write_groups(holders, KINDS[label])
     return f"{write(min(distinct))} to {write(max(distinct))}, by arm and environment"
 
 
@@ -151,10 +183,10 @@ def unique(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def write_groups(holders: Mapping[Any, Sequence[str]]) -> str:
-    """Values with the names that have them; the majority's value goes without, and so do many values."""
+def write_groups(holders: Mapping[Any, Sequence[str]], kind: str = "arm") -> str:
+    """Values with the names that have them, which are of a kind; the majority's goes without, and so do many values."""
     if len(holders) > MANY:
-        return f"{', '.join(map(write, holders))}, by arm"
+        return f"{', '.join(map(write, holders))}, by {kind}"
     majority = [v for v, names in holders.items() if 2 * len(names) > sum(map(len, holders.values()))]
     others = [f"{write(v)} in {', '.join(names)}" for v, names in holders.items() if v not in majority]
     return "; ".join([*map(write, majority), *others])

@@ -14,7 +14,7 @@ from myst_nb import glue
 from recall.analysis.audit import seconds_of
 from recall.analysis.cards import grouped
 from recall.analysis.panels import Panel, behind
-from recall.analysis.records import Record
+from recall.analysis.records import DATA, Record
 from recall.analysis.wording import in_thousands
 from recall.identity import settings_key
 
@@ -47,7 +47,7 @@ class Page:
     def folder(self) -> Path:
         """Where the data of its figures go; own parameters have a folder of their own."""
         key = f"-{settings_key(self.given)[:8]}" if self.given else ""
-        return Path("data") / f"{self.name}{key}"
+        return Path(DATA) / f"{self.name}{key}"
 
     @property
     def command(self) -> str:

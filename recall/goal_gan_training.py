@@ -1,5 +1,7 @@
 """Goal GAN as a training that leaves a record: an update is an outer step, evaluation is coverage."""
 
+from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -54,10 +56,21 @@ class GoalGanTraining(Training):
 
     def __init__(self, spec: RunSpec) -> None:
         super().__init__(spec)
+        self.seconds |= {"compilation": 0.0}
         world, agent, recall = goal_settings(spec)
         self.goals = GoalTraining(world, agent.policy, agent.curriculum, spec.seeds, recall, self.clock)
         self.streams = self.goals.streams
         self.learned = Means()
+
+    @property
+    def layers(self) -> Sequence[np.ndarray]:
+        """Normalisation, layers and log standard deviations of the policies, (runs, ...) each."""
+        return self.goals.agent.actor
+
+    def audited(self, updates: int) -> int:
+        """Updates are counted of policies and goals' networks alike; the first digest is waited for."""
+        curriculum = self.goals.config
+        return max(DIGEST_EVERY, ceil(updates / (curriculum.inner_iterations + curriculum.gan.updates)))
 
     def step(self) -> None:
         """One outer step, and what is due after it."""

@@ -32,6 +32,8 @@ class GoalRecallConfig(TraceConfig):
     version: ClassVar[int] = 1
     """Raised by every change that moves numbers; part of the identity of a run."""
 
+    length: int = 20
+    """Steps of a trace. Sec. 10 has 20 for the point mass in the U."""
     target_fraction: None = None
     """Not used: every generated goal may be the end of a trace. Ours."""
     stay_in_range: bool = True

@@ -75,6 +75,7 @@ class GoalTraining:
         self.recaller = recall and GoalRecaller(recall, self.agent, world, self.streams)
         self.recalled = Means()
         """Metrics of recall since they were last taken."""
+        self._compiled = False
         self.outer_steps = 0
         self.steps = {purpose: np.zeros(len(seeds), np.int64) for purpose in PURPOSES}
         """Environment steps so far, (runs,) each."""
@@ -121,11 +122,15 @@ class GoalTraining:
         return means.take()
 
     def _recall(self, rollout: TimedRollout) -> None:
-        """Recall after an update of the policies, if there is recall (Algorithm 2, lines 8 to 13)."""
+        """Recall after an update of the policies, if there is recall (Algorithm 2, lines 8 to 13).
+
+        The first time in a process also compiles the model and has a clock of its own, for that takes seconds.
+        """
         if self.recaller:
-            with self.clock("recall"):
+            with self.clock("recall" if self._compiled else "compilation"):
                 found = self.recaller.update(rollout)
             if found:
+                self._compiled = True
                 self.recalled.add(found)
 
     def _judge(self, goals: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:

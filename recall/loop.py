@@ -1,8 +1,10 @@
 """What every training has in common: its clocks, its state on disk, its result."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -38,6 +40,10 @@ class Training(ABC):
         """Updates, as `update` counts them, that only gather data."""
         return 0
 
+    def audited(self, updates: int) -> int:
+        """Where, as `update` counts, an audit ends that repeats so many updates of the learner."""
+        return self.warm_up + updates
+
     @property
     def steps(self) -> int:
         """Environment steps of each seed so far."""
@@ -47,6 +53,11 @@ class Training(ABC):
     def evaluation_due(self) -> bool:
         """Whether this update ends with an evaluation."""
         return self.update % self.spec.eval_every == 0 or self.update == self.spec.n_updates
+
+    @property
+    def layers(self) -> Sequence[np.ndarray]:
+        """What the policies act by, (runs, ...) each, where a record keeps it."""
+        return ()
 
     def clock(self, phase: str) -> Stopwatch:
         """Adds the seconds of a block to a phase."""
@@ -86,4 +97,6 @@ class Training(ABC):
     def result(self) -> Result:
         """What a finished training gives."""
         timing = pd.DataFrame({"phase": self.seconds.keys(), "seconds": self.seconds.values()})
-        return Result(self.tables(), timing, torch.get_num_threads())
+        contiguous = map(np.ascontiguousarray, self.layers)  # safetensors stores other arrays wrongly
+        policy = {f"actor.{index}": layer for index, layer in enumerate(contiguous)}
+        return Result(self.tables(), timing, torch.get_num_threads(), policy)

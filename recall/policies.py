@@ -41,8 +41,15 @@ class Policy:
 
     @property
     def env(self) -> GymConfig:
-        """Where it was trained."""
-        assert isinstance(self.spec.env, GymConfig)
+        """Where it was trained.
+
+        Raises:
+            RecordError: that is no environment of Gymnasium's that can be run by itself.
+        """
+        if not isinstance(self.spec.env, GymConfig):
+            raise RecordError(
+                f"{self.record.path} is of {self.spec.env.env_id}, which has no pictures; see the maps of its page"
+            )
         return self.spec.env
 
     @property
@@ -116,7 +123,7 @@ def summary(policy: Policy, episodes: pd.DataFrame) -> str:
         lines.append(f"seed {seed}: mean return {mean_and_interval(of_seed['return'].to_numpy())}")
         last = of_seed[of_seed["reset_seed"].isin(policy.last_seeds)]
         if len(last) == len(policy.last_seeds):
-            lines.append(f"seed {seed}: {comparison(policy, int(seed), float(last['return'].mean()))}")
+            lines.append(f"seed {seed}: {comparison(policy, int(seed), float(last['return'].mean()), len(last))}")
     return "\n".join(lines)
 
 
@@ -130,12 +137,12 @@ def mean_and_interval(returns: np.ndarray) -> str:
     return f"{mean}, 95 % interval {low:.6g} to {high:.6g} ({count} episodes)"
 
 
-def comparison(policy: Policy, seed: int, mean: float) -> str:
-    """Whether the mean over the last evaluation's seeds is the one that training wrote down."""
+def comparison(policy: Policy, seed: int, mean: float, episodes: int) -> str:
+    """Whether the mean over the last evaluation's episodes, so many, is the one that training wrote down."""
     metrics = policy.record.table("metrics")
     stored = float(metrics.loc[metrics["seed"] == seed, "return"].iloc[-1])
     if f"{mean:.6g}" == f"{stored:.6g}":
-        return f"equal to the last row of metrics.csv, {stored:.6g}, in the same {policy.episodes} episodes"
+        return f"equal to the last row of metrics.csv, {stored:.6g}, in the same {episodes} episodes"
     here, there = numerics(policy.spec), policy.record.numerics
     reason = "; the numerics differ: " + ", ".join(k for k in here if here[k] != there.get(k)) if here != there else ""
     return f"{mean:.6g} where the last row of metrics.csv has {stored:.6g}{reason}"

@@ -60,7 +60,7 @@ def repeat(record: Record, stored: Iterable[Record], updates: int) -> Repetition
         return Repetition(record, 0, 0, "", 0, f"not comparable: {error}")
     whole = record.provenance["wall_clock_s"] <= WHOLE_SECONDS
     training = begin(spec)
-    end = spec.n_updates if whole else min(spec.n_updates, training.warm_up + updates)
+    end = spec.n_updates if whole else min(spec.n_updates, training.audited(updates))
     while training.update < end:
         training.step()
     if record.numerics == numerics(spec):

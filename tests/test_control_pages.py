@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from control_figures import control_tables, trust_region_tables, write_reference
 from figures import tables as grid_tables
+from goal_figures import goal_tables
 from nbformat import NotebookNode
 
 from recall.notebooks import execute
@@ -31,6 +32,7 @@ FIGURES = {
     "trpo": 12,
     "trace-length": 6,
     "trace-sweeps": 8,
+    "goal-gan": 11,
 }
 """How many figures a page has where nothing is missing."""
 
@@ -57,6 +59,9 @@ def executed(
 
 def made_up(spec: RunSpec) -> dict[str, pd.DataFrame]:
     """Tables of a run; in the four rooms an arm does as well as any other with its model."""
+    if spec.agent.name == "goal-gan":
+        outer_steps = np.arange(0, spec.n_updates + 1, spec.eval_every)
+        return goal_tables(spec.env_label, spec.arm, spec.seeds[0], outer_steps)
     if spec.agent.name not in TABLES:
         tables = grid_tables(spec.arm.partition("-")[0], spec.env_label, len(spec.seeds))
         tables["metrics"]["return"] = 0.7 * tables["metrics"]["success"]
@@ -262,3 +267,34 @@ def test_a_strangers_trust_regions(
     assert check_figures(tmp_path, notebook) == figures
     lacking = [text for text in shown(notebook, "text/markdown") if text.startswith("*No figure here")]
     assert len(lacking) == FIGURES[page] - figures
+
+
+def test_generated_goals_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = executed(tmp_path, "goal-gan", monkeypatch)
+    assert check_figures(tmp_path, notebook) == FIGURES["goal-gan"]
+    answer = shown(notebook, "text/markdown")[0]
+    assert answer.startswith("**Answer.** After 100 outer steps, sooner in the maze and in the point mass of two ")
+    assert "point mass (U-maze) +" in answer
+    assert "–" not in answer
+    html = "".join(shown(notebook, "text/html"))
+    assert "by reference" in html
+    assert "coverage of 90 %" in html
+    assert len(nbformat.writes(notebook)) < MAX_NOTEBOOK_BYTES
+
+
+@pytest.mark.parametrize(
+    ("given", "figures"),
+    [
+        ({"dimension": 4, "seeds": 2, "outer_steps": 8, "eval_every": 2}, 11),
+        ({"env_id": "recall/PointMassUMaze-v0", "seeds": 1, "outer_steps": 3, "arms": "baseline"}, 4),
+    ],
+    ids=["four dimensions", "no recall"],
+)
+def test_a_strangers_goals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], figures: int
+) -> None:
+    notebook = executed(tmp_path, "goal-gan", monkeypatch, **given)
+    assert check_figures(tmp_path, notebook) == figures
+    lacking = [text for text in shown(notebook, "text/markdown") if text.startswith("*No figure here")]
+    assert len(lacking) == FIGURES["goal-gan"] - figures
+    assert "**not run**" in shown(notebook, "text/markdown")[0]

@@ -6,7 +6,7 @@ import pytest
 
 from recall.deviations import NAMES, PARTS, Setting, deviations, field_lines, settings, switches, value_used, write
 from recall.experiments import ARENAS, ARMS, Arm, four_rooms
-from recall.pages import SacParameters, TrpoParameters
+from recall.pages import GoalGanParameters, SacParameters, TrpoParameters
 from recall.runs import RunSpec
 
 SETTINGS = [setting for part in PARTS for setting in settings(part)]
@@ -39,7 +39,7 @@ class Special(Sample):
 
 
 def published(part: str) -> list[RunSpec]:
-    pages = {"sac": SacParameters(), "trpo": TrpoParameters(arms="all")}
+    pages = {"sac": SacParameters(), "trpo": TrpoParameters(arms="all"), "goal-gan": GoalGanParameters()}
     page = pages.get(part.partition(" ")[0])
     return page.specs() if page else four_rooms()
 
@@ -84,6 +84,10 @@ def test_a_base_is_read_too() -> None:
         ("Steps of a trace. Table 2: 20 for Hopper.", True, "yes"),
         ("Step size. Not stated in the paper; Haarnoja et al. 2018b, Table 1.", True, "no"),
         ("Fixed temperature. Not stated in the paper; Haarnoja et al. 2018, Sec. 5.", True, "no"),
+        ("Units of the hidden layers. Held et al. 2017.", True, "by reference"),
+        ("Dimensions. Fig. 8; Held et al. 2017 have 2 to 6.", True, "yes"),
+        ("Radius. Held et al. 2017; corners are ours.", True, "no"),
+        ("Outer steps. Fig. 8 has up to 60; ours, for curves that end.", True, "in part"),
         ("Hours of a day.", False, "yes"),
         ("", False, "yes"),
     ],
@@ -115,6 +119,14 @@ def test_what_a_line_says_of_its_source(line: str, source: bool, stated: str) ->
         ("trpo recall", "length", "20 in HalfCheetah-v5, Walker2d-v5; 10 in Hopper-v5; 50 in Ant-v5"),
         ("trpo recall", "learn_from", "buffer; trajectories in recall-trajectories"),
         ("trpo run", "eval_every", "49152"),
+        ("goal-gan policy", "discount", "0.995; 0.99 in point-u-maze"),
+        ("goal-gan curriculum", "label_attempts", "3; 0 in point-u-maze"),
+        ("goal-gan networks", "updates", "100; 300 in point-u-maze"),
+        ("goal-gan recall", "kl_share", "0.1 in recall; None in as-written"),
+        ("goal-gan recall", "velocity", "nearest in recall; rest in as-written"),
+        ("goal-gan box", "dimension", "2, 3, 4, 5, 6, by environment"),
+        ("goal-gan maze", "cell_size", "2"),
+        ("goal-gan run", "outer_steps", "100"),
     ],
 )
 def test_the_value_is_the_one_that_is_used(part: str, name: str, value: str) -> None:
@@ -136,7 +148,7 @@ def test_the_table_has_a_row_a_setting() -> None:
 
 def test_a_page_without_a_part_has_no_row_of_it() -> None:
     assert [part for part in PARTS if deviations(four_rooms(), part).empty] == [
-        p for p in PARTS if p.startswith(("sac", "trpo"))
+        p for p in PARTS if p.startswith(("sac", "trpo", "goal-gan"))
     ]
     both = [*four_rooms(), *SacParameters().specs(), *TrpoParameters().specs()]
     assert value_used(setting("run", "total_steps"), both) == value_used(setting("run", "total_steps"), four_rooms())

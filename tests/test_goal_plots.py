@@ -1,8 +1,24 @@
-"""Environment steps of all purposes: summed in a row, and common to the seeds of an arm."""
+"""Quantities and words of the page goal-gan."""
+
+from pathlib import Path
 
 import pandas as pd
+import pytest
+from goal_figures import write_goal_page
 
-from recall.analysis.goal_plots import PURPOSES, with_all_steps
+from recall.analysis.claims import judge, load_claims
+from recall.analysis.gains import gains
+from recall.analysis.goal_plots import (
+    PURPOSES,
+    added_time,
+    beside_policy,
+    in_words,
+    of_claims,
+    of_coverage,
+    with_all_steps,
+)
+from recall.analysis.records import find_records, tidy
+from recall.pages import claims_file
 
 
 def test_steps_of_all_purposes_are_the_mean_over_seeds_of_their_sum() -> None:
@@ -18,3 +34,42 @@ def test_steps_of_all_purposes_are_the_mean_over_seeds_of_their_sum() -> None:
         columns=["env", "arm", "seed", "outer_step", *PURPOSES],
     )
     assert with_all_steps(metrics)["all_steps"].tolist() == [12, 164, 12, 164, 101]
+
+
+def test_imitation_stands_beside_the_step_of_the_trust_region(tmp_path: Path) -> None:
+    write_goal_page(tmp_path, outer_steps=8)
+    records = find_records(tmp_path)
+    metrics, recall = tidy(records, "metrics"), tidy(records, "recall")
+    found = beside_policy(recall, metrics)
+    assert len(found) == len(recall) == 3 * 2 * 3 * 8
+    assert found["kl_share"].unique() == pytest.approx([0.001 / 0.008])
+    assert (found["outer_step"] == found["step"] / 100_000).all()
+    assert beside_policy(recall[:0], metrics).empty
+
+
+def test_diagnostics_are_of_the_tasks_of_the_claims_if_there_are_any(tmp_path: Path) -> None:
+    write_goal_page(tmp_path, outer_steps=8)
+    recall = tidy(find_records(tmp_path), "recall")
+    judgements = judge([claim for claim in load_claims(claims_file()) if claim.page == "goal-gan"], [])
+    assert set(of_claims(recall, judgements)["env"]) == {"point-mass", "point-u-maze"}
+    other = recall[recall["env"] == "point-mass-3"]
+    assert of_claims(other, judgements).equals(other)
+
+
+def test_recall_is_timed_without_evaluation_and_compilation(tmp_path: Path) -> None:
+    """45 seconds beside 10 and 80; 5 and 6 do not count."""
+    write_goal_page(tmp_path, outer_steps=8)
+    timing = tidy(find_records(tmp_path), "timing")
+    assert added_time(timing) == "recall traces +50 %; recall traces, as written +50 %"
+    assert added_time(timing[timing["arm"] == "baseline"]) == "–"
+
+
+def test_a_return_is_called_coverage(tmp_path: Path) -> None:
+    write_goal_page(tmp_path, ("point-u-maze",), ("baseline", "recall"))
+    records = find_records(tmp_path)
+    metrics, timing = (tidy(records, name) for name in ("metrics", "timing"))
+    differences = gains(metrics, ("recall",))
+    assert of_coverage(differences)["endpoint"].tolist() == ["mean coverage over training", "coverage at the end"]
+    words = in_words(metrics, differences, timing, [])
+    assert words["outer_steps"] == "60"
+    assert words["gains"].startswith("point mass (U-maze) +")

@@ -14,6 +14,7 @@ LAYERS = [  # from the top; a name stands for a module, or a package with everyt
     ["audit", "book", "listing", "moved", "unfinished", "rendering"],
     ["repetition"],
     ["notebooks"],
+    ["goal_policies"],
     ["display", "pages", "policies", "tuning", "deviations", "rerun"],
     [
         "page_parameters",

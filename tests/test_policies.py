@@ -152,10 +152,10 @@ def test_the_interval_is_students() -> None:
 def test_another_mean_names_what_differs(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = policy.record.table("metrics").query("seed == 3")["return"].iloc[-1]
     equal = f"equal to the last row of metrics.csv, {stored:.6g}, in the same 5 episodes"
-    assert comparison(policy, 3, stored) == equal
-    assert comparison(policy, 3, 1e6) == f"1e+06 where the last row of metrics.csv has {stored:.6g}"
+    assert comparison(policy, 3, stored, 5) == equal
+    assert comparison(policy, 3, 1e6, 5) == f"1e+06 where the last row of metrics.csv has {stored:.6g}"
     monkeypatch.setattr("recall.runs.processor_family", lambda: "abacus")
-    assert comparison(policy, 3, 1e6).endswith("; the numerics differ: processor")
+    assert comparison(policy, 3, 1e6, 5).endswith("; the numerics differ: processor")
 
 
 # The command

@@ -39,9 +39,10 @@ class TRPOConfig:
     """Environments stepped side by side. Not stated in the paper; RL-Zoo 2; ours, as many share each call."""
     n_steps: int = 128
     """Steps of each environment between two updates. Not stated in the paper; ours, for RL-Zoo's 2048 of all of them;
-    Nagabandi et al. 2017 have 50,000."""
+    Nagabandi et al. 2017 have 50,000, Held et al. 2017 20,000."""
     discount: float = 0.99
-    """Discount factor. Not stated in the paper; usual; Nagabandi et al. 2017 have 0.995."""
+    """Discount factor. Not stated in the paper; usual; Nagabandi et al. 2017 have 0.995, Held et al. 2017 0.99 in
+    mazes and 0.995 in N dimensions."""
     gae_lambda: float = 0.95
     """Lambda of GAE. Not stated in the paper; RL-Zoo; rllab has 1."""
     target_kl: float = 0.01
@@ -60,9 +61,10 @@ class TRPOConfig:
     """Ratio of a tried length to the one before. Not stated in the paper; RL-Zoo and rllab."""
     hidden: tuple[int, ...] = (64, 64)
     """Units of the hidden tanh layers, policy and value alike. Not stated in the paper; RL-Zoo and
-    Nagabandi et al. 2017."""
+    Nagabandi et al. 2017; Held et al. 2017 have the same in mazes, (32, 32) in N dimensions."""
     initial_std: float = 1.0
-    """Standard deviation of the first actions, of which [-1, 1] is executed. Not stated in the paper; RL-Zoo, rllab."""
+    """Standard deviation of the first actions, of which [-1, 1] is executed. Not stated in the paper; RL-Zoo, rllab. It
+    learns; in the point maze of Held et al. 2017 it does not."""
     baseline: Literal["network", "linear", "linear-finite"] = "network"
     """Values by a network, or by rllab's regression on features; linear-finite takes the time limit for an end, beyond
     which nothing is worth anything, as rllab does. Not stated in the paper; RL-Zoo has a network."""

@@ -39,7 +39,7 @@ TIMING = Table(
             "phase",
             "word",
             "environment: acting; recall: training the model and recalling; learner: the agent's update; "
-            "evaluation: evaluation, diagnosis and snapshots.",
+            "evaluation: evaluation, diagnosis and snapshots; compilation: of Goal GAN's model, in its first use.",
         ),
         Column("seconds", "seconds of one core", "Spent on it, all seeds together."),
     ),

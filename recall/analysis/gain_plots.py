@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recall.analysis.control_plots import RECALLING
+from recall.analysis.costs import LEARNING
 from recall.analysis.gains import GAIN, MEAN, chances
 from recall.analysis.interval_plots import ROW, draw_interval, name_rows
 from recall.analysis.panels import Panel, name_lines, new_figure
@@ -76,11 +77,11 @@ def _dots(rows: pd.DataFrame, limits: tuple[float, float], even: float) -> tuple
     ax = figure.subplots()
     ax.axvline(even, color=FAINT, linewidth=1, zorder=1)
     for row in rows.itertuples():
-        place = len(environments) - 1 - environments.index(row.env) - _dodge(arms, row.arm)
+        place = len(environments) - 1 - environments.index(row.env) - dodge(arms, row.arm)
         interval = known_part(Interval(row.estimate, row.low, row.high))
         draw_interval(ax, place, interval, arm_style(row.arm), limits)
     name_rows(ax, [environment_name(env) for env in environments], limits)
-    _name_arms(ax, arms)
+    name_arms(ax, arms)
     name_lines(figure, ax)
     return figure, ax
 
@@ -99,12 +100,13 @@ def known_part(interval: Interval) -> Interval:
     return interval if known else Interval(*[interval.estimate] * 3)
 
 
-def _dodge(arms: Sequence[str], arm: str) -> float:
+def dodge(arms: Sequence[str], arm: str) -> float:
     """How far below the middle of its row an arm lies."""
     return (arms.index(arm) - (len(arms) - 1) / 2) * 0.8 / len(arms)
 
 
-def _name_arms(ax: Axes, arms: Sequence[str]) -> None:
+def name_arms(ax: Axes, arms: Sequence[str]) -> None:
+    """Enter arms in the legend, as dots have them."""
     for arm in arms:
         style = arm_style(arm)
         ax.plot([], [], color=style.color, marker=style.marker, label=style.label)
@@ -175,12 +177,12 @@ def recall_shares(timing: pd.DataFrame, arms: Sequence[str] = RECALLING, most: f
     if most is not None:
         ax.axvline(most, color=INK, linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
     for row in shares.itertuples():
-        y, style = len(environments) - 1 - environments.index(row.env) - _dodge(shown, row.arm), arm_style(row.arm)
+        y, style = len(environments) - 1 - environments.index(row.env) - dodge(shown, row.arm), arm_style(row.arm)
         ax.plot(row.share, y, style.marker, color=style.color, alpha=0.7, markersize=6)
     name_rows(ax, [environment_name(env) for env in environments], (0, max(0.2, 1.1 * shares["share"].max())))
     ax.locator_params(axis="x", nbins=5)
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-    _name_arms(ax, shown)
+    name_arms(ax, shown)
     name_lines(figure, ax)
     ax.set_title("time spent on recall")
     ax.set_xlabel("share of the training's time,\na dot a seed", loc="right")
@@ -195,7 +197,7 @@ def time_shares(timing: pd.DataFrame) -> pd.DataFrame:
     """Recall's share of the seconds of environment, recall and learner: env, arm, record (in their order), share."""
     if timing.empty:
         return pd.DataFrame(columns=["env", "arm", "record", "share"])
-    counted = timing[timing["phase"] != "evaluation"]
+    counted = timing[timing["phase"].isin(LEARNING)]
     place = counted.groupby(["env", "arm", "phase"]).cumcount()
     wide = counted.assign(record=place).pivot(index=["env", "arm", "record"], columns="phase", values="seconds")
     return (wide["recall"] / wide.sum(axis=1)).rename("share").reset_index()

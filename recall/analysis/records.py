@@ -21,6 +21,9 @@ RESTORE = f"restore it, or {RETRAIN}"
 UNHASHED = {"provenance.json", "timing.csv"}
 """Files that differ between two runs of the same identity, so no checksum covers them."""
 
+DATA = "data"
+"""Where pages keep the data of their figures: beside the folders of the local records."""
+
 LABELS = ["page", "env", "arm"]
 """Columns that `tidy` puts before a table's own."""
 
@@ -140,7 +143,7 @@ def _check_key(path: Path, spec: dict[str, Any]) -> None:
 
 
 def find_records(root: Path, page: str | None = None) -> list[Record]:
-    """Every record root/page/folder, or those of one page, sorted; half-written ones are left out."""
+    """Every record root/page/folder, or those of one page, sorted; half-written ones and figures' data are left out."""
     folders = sorted(path for path in root.glob(f"{page or '*'}/*") if path.is_dir() and _is_finished(path))
     records = [load_record(path) for path in folders]
     for record in records:
@@ -150,7 +153,7 @@ def find_records(root: Path, page: str | None = None) -> list[Record]:
 
 
 def _is_finished(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix != ".partial"
+    return not path.name.startswith(".") and path.suffix != ".partial" and path.parent.name != DATA
 
 
 def tidy(records: Iterable[Record], table: str = "metrics") -> pd.DataFrame:
