@@ -27,7 +27,7 @@ from recall.experiments import ARMS as ARMS_OF_THE_PAGE
 from recall.on_policy import SNAPSHOTS
 from recall.sac_experiments import ARMS as ARMS_OF_SAC
 from recall.trpo_experiments import ARMS as ARMS_OF_TRPO
-from recall.trpo_experiments import VARIANTS
+from recall.trpo_experiments import LITERAL, VARIANTS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -241,7 +241,7 @@ def test_before_the_first_reward_there_is_nothing_to_recall() -> None:
 def test_every_arm_of_the_page_has_its_look() -> None:
     assert set(ARMS_OF_THE_PAGE) == set(GRID_ARMS)
     assert set(ARMS_OF_SAC) == set(CONTROL_ARMS) - {"stable-baselines3"}
-    assert set(ARMS_OF_TRPO | VARIANTS) == {*CONTROL, *VARIANT_ARMS}
+    assert {*ARMS_OF_TRPO, *VARIANTS, LITERAL} == {*CONTROL, *VARIANT_ARMS}
     for arms in (GRID_ARMS, CONTROL_ARMS, CONTROL_ARMS | VARIANT_ARMS):
         for aspect in ("label", "color", "marker"):
             assert len({getattr(style, aspect) for style in arms.values()}) == len(arms)

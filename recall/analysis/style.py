@@ -114,12 +114,14 @@ PREDICTION_ARMS: dict[str, ArmStyle] = {
 VARIANT_ARMS: dict[str, ArmStyle] = {
     "recall-trajectories": ArmStyle("model of fresh trajectories", "#8a4fb5", (0, (1, 1.5)), "v"),
     "recall-reward-to-go": ArmStyle("ranked by reward-to-go", "#c39ad9", (0, (6, 2, 1, 2)), "P"),
-    "baseline-nagabandi": ArmStyle("baseline, settings of Nagabandi et al.", "#6aaede", (0, (5, 2)), "v"),
-    "sb3-contrib": ArmStyle("sb3-contrib", "#5c5c5c", (0, (3, 1.5)), "D"),
+    "baseline-nagabandi": ArmStyle("baseline, settings of Nagabandi et al.", "#6aaede", (0, (5, 2)), "h"),
 }
-"""On trust regions: variants of recall, purple as controls are; another baseline, lighter blue; grey as others are."""
+"""On trust regions: variants of recall, purple as controls are, and another baseline, lighter blue."""
 
-ARMS = GRID_ARMS | CONTROL_ARMS | CHECK_ARMS | PREDICTION_ARMS | VARIANT_ARMS
+PEER_ARMS: dict[str, ArmStyle] = {"sb3-contrib": replace(CONTROL_ARMS["stable-baselines3"], label="sb3-contrib")}
+"""What others have written of trust regions; in no figure with what they have written of another agent."""
+
+ARMS = GRID_ARMS | CONTROL_ARMS | CHECK_ARMS | PREDICTION_ARMS | VARIANT_ARMS | PEER_ARMS
 """Every arm of the book, in the order in which arms are shown."""
 
 NUMBERED = {"weight": "weight {}", "length": "length {}", "traces": "N = {}", "best": "best {} %"}
