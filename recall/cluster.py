@@ -15,6 +15,7 @@ from recall.errors import ParameterError
 SETTINGS = {
     "distributed.scheduler.worker-saturation": 1.0,  # a run waits with the scheduler: no other's crash is blamed on it
     "distributed.scheduler.allowed-failures": 2,  # a run that kills its process three times is given up
+    "distributed.deploy.lost-worker-timeout": "365 days",  # only its nanny replaces a worker, however long that takes
     "distributed.worker.daemon": False,  # environments may start processes of their own
 }
 """What a scheduler and its workers need to be told; of those that others have started, by whoever starts them."""

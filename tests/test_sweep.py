@@ -90,10 +90,10 @@ def test_a_run_that_kills_its_processes_is_given_up(store: Store, scratch: Path)
 
 @pytest.mark.slow
 def test_twenty_kills_change_no_byte(store: Store, scratch: Path) -> None:
-    chosen = specs(10)
-    killer = swept(chosen, store, {spec.folder: 2 for spec in chosen})
+    chosen = specs(20, updates=200)
+    killer = swept(chosen, store, {spec.folder: 1 for spec in chosen})
     assert killer.kills.total() == 20
-    assert [run.state for run in killer.all] == ["finished"] * 10
+    assert [run.state for run in killer.all] == ["finished"] * 20
     for spec in chosen:
         assert_bytes(store, spec)
     assert waiting(scratch) == []
