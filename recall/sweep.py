@@ -19,7 +19,6 @@ from recall.worker import TOPIC, forget, rest, work
 TICK_SECONDS = 0.5
 """Between two looks at what was finished."""
 
-
 AGAIN = "the same command goes on from the last checkpoints"
 
 KILLED = (
