@@ -77,9 +77,9 @@ class RolloutCurve(Curve):
         self.evaluate_if_due()
 
 
-def learned(model: BaseAlgorithm, seed: int, curve: Curve) -> pd.DataFrame:
-    """The curve of one run; columns seed, step, return, length."""
-    model.learn(curve.schedule.total_steps, callback=curve)
+def learned(model: BaseAlgorithm, seed: int, curve: Curve, *others: BaseCallback) -> pd.DataFrame:
+    """The curve of one run, with other callbacks beside; columns seed, step, return, length."""
+    model.learn(curve.schedule.total_steps, callback=[curve, *others])
     table = pd.DataFrame(curve.rows, columns=["step", "return", "length"])
     table.insert(0, "seed", seed)
     return table

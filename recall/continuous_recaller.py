@@ -1,11 +1,14 @@
 """Recall traces around an off-policy agent with a replay buffer (Algorithm 2)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Protocol
 
 import numpy as np
 
-from recall.replay import ReplayBuffer
+from recall.gaussian_model import GaussianModel
+from recall.replay import ReplayBuffer, Transitions
 from recall.seeding import Streams
 from recall.tracer import TraceConfig, Tracer, check_counts, check_shares, check_sizes, split
 
@@ -35,8 +38,9 @@ class ContinuousRecallConfig(TraceConfig):
     """Factor on Eq. 6. Algorithm 2 has 1; 0.01 in every update is ours, so that the policy's own gradient leads."""
     imitation_batch: int = 64
     """Traced pairs imitated in an update where `joint`; all of them in a step of its own. Ours."""
-    pre_tanh: bool = True
-    """Let the model see actions before tanh; False: as the environment does. Not stated in the paper; ours."""
+    pre_tanh: bool | None = True
+    """Let the model see actions before tanh; False: as the environment does. Not stated in the paper; ours. None is for
+    policies that do not squash theirs."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,8 +74,14 @@ class ContinuousRecaller(Tracer):
 
     config: ContinuousRecallConfig
 
-    def __init__(self, config: ContinuousRecallConfig, replay: ReplayBuffer, streams: Streams) -> None:
-        super().__init__(config, replay.widths[0], replay.widths[1], config.pre_tanh, streams)
+    def __init__(
+        self,
+        config: ContinuousRecallConfig,
+        replay: ReplayBuffer,
+        streams: Streams,
+        model: GaussianModel | None = None,
+    ) -> None:
+        super().__init__(config, replay.widths[0], replay.widths[1], config.pre_tanh, streams, model)
         self.replay = replay
         self.known = 0
         self.metrics: dict[str, np.ndarray] = {}
@@ -95,16 +105,28 @@ class ContinuousRecaller(Tracer):
         Raises:
             NonFiniteError: the model, its units or a trace is NaN or infinite.
         """
+        self.trace(partial(worth, agent.value))
+        if not self.config.joint:
+            assert self.traces is not None
+            agent.imitate_now(*self.traces.flat(), self.config.weight)
+
+    def trace(self, score: Callable[[Transitions], np.ndarray]) -> None:
+        """Learn the model, and unroll it from the best states.
+
+        Args:
+            score: of transitions, (runs, n), by which they are ranked.
+
+        Raises:
+            NonFiniteError: the model, its units or a trace is NaN or infinite.
+        """
         self._take_note()
-        numbers, values = self._ranked(agent)
+        numbers, values = self._ranked(score)
         top = numbers[:, : self.top_count(numbers.shape[1])]
         pools, self.held_out = split(top, top)
         losses = self.learn(pools)
         self.traces = self.unroll(self._targets(numbers))
         self.refuse_non_finite(self.replay.end, losses)
         self.metrics = self.described(losses, values[:, 0])
-        if not self.config.joint:
-            agent.imitate_now(*self.traces.flat(), self.config.weight)
 
     def top_count(self, candidates: int) -> int:
         """How many of the ranked candidates are high-value tuples."""
@@ -118,18 +140,14 @@ class ContinuousRecaller(Tracer):
         self.units.take_note(self.replay.take(numbers))
         self.known = self.replay.end
 
-    def _ranked(self, agent: Imitator) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of transitions and the values of where they lead, the highest first, (runs, candidates) each.
-
-        A terminal state has no future: ending there is worth its reward.
-        """
+    def _ranked(self, score: Callable[[Transitions], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of transitions and their scores, the highest first, (runs, candidates) each."""
         runs, start, end = len(self.streams.seeds), self.replay.start, self.replay.end
         if end - start <= self.config.candidates:
             numbers = np.arange(start, end)[None].repeat(runs, 0)
         else:
             numbers = self.streams.integers("model", start, end, self.config.candidates)
-        found = self.replay.take(numbers)
-        values = np.where(found.terminated > 0, found.reward, agent.value(found.next_obs))
+        values = score(self.replay.take(numbers))
         order = np.argsort(-values, 1, kind="stable")
         return np.take_along_axis(numbers, order, 1), np.take_along_axis(values, order, 1)
 
@@ -147,3 +165,8 @@ class ContinuousRecaller(Tracer):
         """Put them back where `state()` found them."""
         super().load_state(state)
         self.known, self.metrics = state["known"], state["metrics"]
+
+
+def worth(value: Callable[[np.ndarray], np.ndarray], found: Transitions) -> np.ndarray:
+    """The values of where transitions lead, (runs, n); a terminal state has no future: ending is worth its reward."""
+    return np.where(found.terminated > 0, found.reward, value(found.next_obs))

@@ -4,6 +4,8 @@ Two perceptrons a run, as in Sec. 9: tanh for the action predictor, ReLU for the
 state before, or how it differs from the state after (Sec. 2.2), with a variance of its own for each dimension.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -58,13 +60,22 @@ def log_likelihood(networks: Networks, pairs: Pairs) -> tuple[Tensor, Tensor]:
     return actions.mean(1), states.mean(1)
 
 
+Likelihood = Callable[[Networks, Pairs], tuple[Tensor, Tensor]]
+"""What `log_likelihood` is of one kind of action."""
+
+
 def learn_(
-    networks: Networks, moments: tuple[Moments, Moments], pairs: Pairs, updates: Tensor, learning_rate: Tensor
+    networks: Networks,
+    moments: tuple[Moments, Moments],
+    pairs: Pairs,
+    updates: Tensor,
+    learning_rate: Tensor,
+    likelihood: Likelihood = log_likelihood,
 ) -> Tensor:
     """One step of Adam up Eq. 5, in place; returns both negative log likelihoods before it, (2, runs)."""
 
     def loss(networks: Networks) -> tuple[Tensor, Tensor]:
-        found = torch.stack(log_likelihood(networks, pairs))
+        found = torch.stack(likelihood(networks, pairs))
         return -found.sum(), -found
 
     updates.add_(1)
@@ -81,9 +92,19 @@ class GaussianModel:
         obs_dim, action_dim: sizes.
         learning_rate: Adam's step size, beta of Algorithm 2.
         streams: random numbers; "model_init" is read.
+        likelihood: of what the action predictor gives.
+        eager: never compile, for models that learn too little to be worth the wait.
     """
 
-    def __init__(self, obs_dim: int, action_dim: int, learning_rate: float, streams: Streams) -> None:
+    def __init__(
+        self,
+        obs_dim: int,
+        action_dim: int,
+        learning_rate: float,
+        streams: Streams,
+        likelihood: Likelihood = log_likelihood,
+        eager: bool = False,
+    ) -> None:
         generators = streams["model_init"]
         self.width = action_dim + obs_dim
         """Numbers of noise that a step back takes."""
@@ -94,7 +115,9 @@ class GaussianModel:
         self.moments = (Moments.of(self.networks.actions), Moments.of(self.networks.states))
         self.updates = torch.zeros(())
         self._learning_rate = torch.tensor(learning_rate)
-        self._learn = compiled(learn_)
+        self._likelihood = likelihood
+        learn = learn_ if likelihood is log_likelihood else partial(learn_, likelihood=likelihood)
+        self._learn = learn if eager else compiled(learn)
 
     def learn(self, pairs: Pairs) -> np.ndarray:
         """One gradient step (Algorithm 2, lines 8 and 9); returns the negative log likelihoods before it, (2, runs)."""
@@ -103,7 +126,7 @@ class GaussianModel:
     def log_likelihood(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
         """Of the actions and of the states, per transition, (runs,) each."""
         with torch.no_grad():
-            actions, states = log_likelihood(self.networks, pairs)
+            actions, states = self._likelihood(self.networks, pairs)
         return actions.numpy(), states.numpy()
 
     def step_back(self, next_obs: np.ndarray, action_std: float, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -102,13 +102,20 @@ class Tracer(ABC):
         obs_dim, action_dim: sizes.
         pre_tanh: how `Units` has actions.
         streams: random numbers; "model_init", "model" and "traces" are read.
+        model: None is a Gaussian one.
     """
 
     def __init__(
-        self, config: TraceConfig, obs_dim: int, action_dim: int, pre_tanh: bool | None, streams: Streams
+        self,
+        config: TraceConfig,
+        obs_dim: int,
+        action_dim: int,
+        pre_tanh: bool | None,
+        streams: Streams,
+        model: GaussianModel | None = None,
     ) -> None:
         self.config, self.streams = config, streams
-        self.model = GaussianModel(obs_dim, action_dim, config.model_learning_rate, streams)
+        self.model = model or GaussianModel(obs_dim, action_dim, config.model_learning_rate, streams)
         self.units = Units(len(streams.seeds), obs_dim, config.normalise, pre_tanh, config.predict_change)
         self.traces: ContinuousTraces | None = None
         self.held_out: list[np.ndarray] = []

@@ -1,6 +1,7 @@
 """The recaller on a replay buffer: what it learns from, where traces start, lead and end, and what it hands over."""
 
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis.extra import numpy as stnp
 from small_control import Cart, Pupil, filled, recaller, run_eagerly
 
 from recall.checkpoints import Checkpoint
-from recall.continuous_recaller import ContinuousRecallConfig, ContinuousRecaller
+from recall.continuous_recaller import ContinuousRecallConfig, ContinuousRecaller, worth
 from recall.continuous_traces import ContinuousTraces
 from recall.errors import ConfigError
 from recall.replay import ReplayBuffer
@@ -58,7 +59,7 @@ def test_a_tenth_is_learned_from_while_the_buffer_is_small(held: int, top: int) 
 def test_a_terminated_transition_is_worth_its_reward_and_others_where_they_lead() -> None:
     replay = filled(n=210, capacity=150)
     assert replay.start == 60
-    numbers, values = recaller(replay)._ranked(Pupil())
+    numbers, values = recaller(replay)._ranked(partial(worth, Pupil().value))
     for run in range(2):
         expected = ranked_by_hand(replay, run)
         assert numbers[run].tolist() == [number for _, number in expected]
@@ -70,12 +71,12 @@ def test_of_a_large_buffer_random_candidates_are_ranked() -> None:
     recalling = recaller(replay, candidates=60)
     seen = []
     for _ in range(40):
-        numbers, values = recalling._ranked(Pupil())
+        numbers, values = recalling._ranked(partial(worth, Pupil().value))
         assert numbers.shape == (2, 60)
         assert (np.diff(values, axis=1) <= 0).all()
         for run in range(2):
-            worth = {number: value for value, number in ranked_by_hand(replay, run)}
-            assert values[run] == pytest.approx([worth[number] for number in numbers[run]])
+            worths = {number: value for value, number in ranked_by_hand(replay, run)}
+            assert values[run] == pytest.approx([worths[number] for number in numbers[run]])
         seen.append(numbers)
     assert set(np.concatenate(seen, 1)[0]) == set(range(50, 300))
     assert not np.array_equal(seen[0][0], seen[0][1])

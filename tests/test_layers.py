@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 LAYERS = [  # from the top; a name stands for a module, or a package with everything in it
-    ["cli"],
+    ["cli", "sb3"],
     ["page_sweep"],
     ["audit", "book", "listing", "moved", "unfinished", "rendering"],
     ["repetition"],
@@ -29,12 +29,14 @@ LAYERS = [  # from the top; a name stands for a module, or a package with everyt
     ["cluster", "store"],
     ["analysis"],
     ["training"],
+    ["kinds"],
     ["on_policy", "off_policy", "trust_region", "goal_gan_training", "goal_training"],
     ["control"],
     ["diagnosis", "trace_measures", "loop", "goal_rollouts"],
     ["runs", "logbook"],
+    ["recall_traces"],
     ["recaller", "continuous_recaller", "trust_region_recaller", "goal_recaller", "tracer", "units"],
-    ["backtracking", "gaussian_model", "traces", "continuous_traces", "targets"],
+    ["backtracking", "categorical_model", "gaussian_model", "traces", "continuous_traces", "targets"],
     ["goal_agent", "goal_curriculum", "coverage"],
     ["agents", "exploration", "goal_gan", "goal_archive", "goal_labels", "attempts"],
     ["envs"],

@@ -121,7 +121,13 @@ VARIANT_ARMS: dict[str, ArmStyle] = {
 PEER_ARMS: dict[str, ArmStyle] = {"sb3-contrib": replace(CONTROL_ARMS["stable-baselines3"], label="sb3-contrib")}
 """What others have written of trust regions; in no figure with what they have written of another agent."""
 
-ARMS = GRID_ARMS | CONTROL_ARMS | CHECK_ARMS | PREDICTION_ARMS | VARIANT_ARMS | PEER_ARMS
+CALLBACK_ARMS: dict[str, ArmStyle] = {
+    "steps-10": ArmStyle("10 steps of imitation", "#ee7d11", "-", "^"),
+    "steps-100": ArmStyle("100 steps of imitation", "#a34700", (0, (6, 2, 1, 2)), "<"),
+}
+"""Beside an agent of stable-baselines3: the harder it imitates, the darker."""
+
+ARMS = GRID_ARMS | CONTROL_ARMS | CHECK_ARMS | PREDICTION_ARMS | VARIANT_ARMS | PEER_ARMS | CALLBACK_ARMS
 """Every arm of the book, in the order in which arms are shown."""
 
 NUMBERED = {"weight": "weight {}", "length": "length {}", "traces": "N = {}", "best": "best {} %"}
