@@ -2,6 +2,7 @@
 
 PYTHON ?= python3.11
 CONSTRAINTS ?= constraints.txt
+AUDIT ?= --ledger papermill_runs/audits.csv
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +36,7 @@ slow: say-slow $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m slow
 
 audit: say-audit $(STAMP)
-	$(BIN)/python -m recall.cli audit --ledger papermill_runs/audits.csv
+	$(BIN)/python -m recall.cli audit $(AUDIT)
 
 clean:
 	@echo "clean: removes _build/ and the tools' caches; keeps $(VENV) and everything under papermill_runs/"
@@ -56,7 +57,7 @@ say-slow:
 	@echo "slow: runs the slow tests, which read the report that \`make book\` left. About 15 minutes on 2 cores, no network."
 
 say-audit:
-	@echo "audit: trains three stored runs again, in part where they are long, and adds what it found to papermill_runs/audits.csv."
+	@echo "audit: trains stored runs again, drawn by chance, in part where they are long: recall audit $(AUDIT)."
 	@echo "       About 5 minutes on one core, no network."
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)

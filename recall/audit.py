@@ -36,7 +36,7 @@ def audit(chosen: Sequence[Record], stored: Sequence[Record], updates: int) -> I
 
     Args:
         chosen: the runs.
-        stored: all records, for the bands of other numerics.
+        stored: all records, for the spread of seeds where numerics are others.
         updates: of the learner, of a run that is not trained to its end.
     """
     context = multiprocessing.get_context("spawn")

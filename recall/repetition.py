@@ -1,11 +1,12 @@
 """A stored run trained again, whole or in part, beside what its record holds."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student_t
 
 from recall.analysis.ledger import BYTES
 from recall.analysis.records import Record
@@ -18,8 +19,14 @@ from recall.training import begin
 WHOLE_SECONDS = 60
 """A run that took no longer is trained again to its end."""
 
-BAND_SEEDS = 3
-"""Other stored seeds that a band needs at least."""
+SEEDS = 4
+"""Seeds that tell how far apart seeds are, at least."""
+
+ERROR = 0.001
+"""How often an honest repetition with other numerics may be taken for another run. Ours."""
+
+SLACK = 0.02
+"""Share of a stored value by which the repeated one may differ even where all seeds agree. Ours."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +52,12 @@ class Repetition:
 def repeat(record: Record, stored: Iterable[Record], updates: int) -> Repetition:
     """Train a stored run again and compare.
 
-    Where the numerics here are those of the record, every value must be the same text. Elsewhere the last digits differ
-    and then grow, so every metric must lie in the band of the other stored seeds, widened on either side by its width.
+    Where the numerics here are those of the record, every value must be the same text. Elsewhere rounding differs and
+    grows, until a repetition is as far from its record as another seed would be. Then that is what is asked of it.
 
     Args:
         record: the run.
-        stored: all records, for the band.
+        stored: all records, for the spread of seeds.
         updates: updates of the learner after those that only gather data; a run that took less than `WHOLE_SECONDS` is
             trained to its end.
     """
@@ -66,9 +73,9 @@ def repeat(record: Record, stored: Iterable[Record], updates: int) -> Repetition
     if record.numerics == numerics(spec):
         comparison, agree, (values, difference) = BYTES, "equal", by_bytes(record, training)
     else:
-        seeds = others(record, stored)
-        comparison, agree = f"band of {len(seeds)} other records", "inside"
-        values, difference = by_band(seeds, training)
+        spread = seeds_like(record, stored)
+        comparison, agree = f"spread of {spread.groupby(['record', 'seed']).ngroups} seeds", "as close as seeds are"
+        values, difference = by_spread(record.table("metrics"), training.tables()["metrics"], spread)
     finding = difference or (agree if values else "not comparable: too little is stored that early")
     return Repetition(record, training.update, spec.n_updates, comparison, values, finding, bool(difference))
 
@@ -94,31 +101,49 @@ def by_bytes(record: Record, training: Training) -> tuple[int, str]:
     return count, ""
 
 
-def by_band(seeds: Sequence[Record], training: Training) -> tuple[int, str]:
-    """How many metrics were compared with those of other seeds, and the first that lies far from them."""
-    if len(seeds) < BAND_SEEDS:
+def by_spread(stored: pd.DataFrame, again: pd.DataFrame, spread: pd.DataFrame) -> tuple[int, str]:
+    """How many metrics were compared with what is stored, and that which lies farther from it than a seed would.
+
+    A metric is its mean over the evaluations so far and over the seeds. That of the repetition and the stored one may
+    differ as two draws from the seeds' distribution do, by Student's t with Bonferroni's correction for the metrics.
+
+    Args:
+        stored: metrics of the record.
+        again: metrics of the run trained again, so far.
+        spread: metrics of the seeds that say how far apart seeds are.
+    """
+    of_seeds = means(spread, again)
+    columns = [name for name in of_seeds if of_seeds[name].notna().all()]
+    if len(of_seeds) < SEEDS or again.empty or not columns:
         return 0, ""
-    stored = pd.concat([record.table("metrics") for record in seeds]).groupby("step")
-    low, high = stored.min(), stored.max()
-    found = training.tables()["metrics"].set_index("step")
-    columns = [name for name in found if name in low and name != "seed"]
-    found, low, high = found[columns], low.loc[found.index, columns], high.loc[found.index, columns]
-    outside = (found < low - (high - low)) | (found > high + (high - low))
-    row, column = np.nonzero(outside.to_numpy())
-    if not len(row):
-        return int(found.notna().to_numpy().sum()), ""
-    step, name = found.index[row[0]], columns[column[0]]
-    value, least, most = (frame.loc[step, name] for frame in (found, low, high))
-    return found.size, f"metrics.csv, step {step}: {name} is {value:.6g}, of the others {least:.6g} to {most:.6g}"
+    quantile = student_t.isf(ERROR / 2 / len(columns), len(of_seeds) - 1)
+    allowed = quantile * of_seeds[columns].std() * np.sqrt(2 / stored["seed"].nunique())
+    expected, found = (means(table, again)[columns].mean() for table in (stored, again))
+    apart = (found - expected).abs() / (allowed + SLACK * expected.abs())  # NaN where all are 0
+    if not (apart > 1).any():
+        return again[columns].size, ""
+    name = apart.idxmax()
+    both = f"{expected[name]:.6g}, trained again {found[name]:.6g}"
+    return again[columns].size, f"metrics.csv: mean {name} is {both}; seeds may differ by {allowed[name]:.3g}"
 
 
-def others(record: Record, stored: Iterable[Record]) -> list[Record]:
-    """Records that differ from this one in their seeds alone."""
+def means(metrics: pd.DataFrame, until: pd.DataFrame) -> pd.DataFrame:
+    """Mean of every metric over the evaluations that `until` has too, a row a seed."""
+    common = metrics[metrics["step"].isin(until["step"])].groupby(["record", "seed"] if "record" in metrics else "seed")
+    return common.mean(numeric_only=True).drop(columns="step")
+
+
+def seeds_like(record: Record, stored: Iterable[Record]) -> pd.DataFrame:
+    """Metrics of a record's own seeds if it has several, else of the records that differ from it in the seed alone."""
 
     def but_seeds(each: Record) -> tuple:
         return each.labels, {**each.settings, "seeds": None}
 
-    return [each for each in stored if each.path != record.path and but_seeds(each) == but_seeds(record)]
+    alone = len(record.settings["seeds"]) == 1
+    others = [each for each in stored if each.path != record.path and but_seeds(each) == but_seeds(record)]
+    known = others if alone else [record]
+    frames = [each.table("metrics").assign(record=number) for number, each in enumerate(known)]
+    return pd.concat(frames) if frames else record.table("metrics").head(0).assign(record=0)
 
 
 def as_text(table: str) -> pd.DataFrame:

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from small_control import CART, run_eagerly, sac_spec
 from small_runs import small_spec
@@ -15,7 +17,7 @@ from recall.audit import drawn, refuse_differences, row, write_down
 from recall.errors import RecordError
 from recall.identity import file_sha256
 from recall.off_policy import OffPolicyTraining
-from recall.repetition import repeat
+from recall.repetition import by_spread, repeat
 from recall.runs import RunSpec, write_record
 from recall.training import train
 
@@ -93,22 +95,55 @@ def test_what_was_edited_beyond_the_part_is_not_looked_at(tmp_path: Path) -> Non
     assert not repeat(edited(record, "metrics.csv", last, "-1"), [], updates=70).differs
 
 
-def test_other_numerics_are_compared_with_the_band_of_other_seeds(tmp_path: Path) -> None:
-    """An honest record lies inside; a policy that got ten times the return does not."""
-    specs = [cart("baseline", seed) for seed in range(5)]
-    records = [stored(tmp_path, spec) for spec in specs]
-    records = [edited(record, "spec.json", '"processor": "', '"processor": "another ') for record in records]
+def with_other_numerics(root: Path, *specs: RunSpec) -> list[Record]:
+    """Records as if another processor had trained them."""
+    records = [stored(root, spec) for spec in specs]
+    return [edited(record, "spec.json", '"processor": "', '"processor": "another ') for record in records]
+
+
+def with_ten_times_the_return(record: Record) -> Record:
+    """A forged record."""
+    text = (record.path / "metrics.csv").read_text().splitlines()
+    place = text[0].split(",").index("return")
+    for line in text[1:]:
+        cells = line.split(",")
+        forged = [*cells[:place], f"{10 * float(cells[place]):.6g}", *cells[place + 1 :]]
+        record = edited(record, "metrics.csv", line, ",".join(forged))
+    return record
+
+
+def test_with_other_numerics_a_repetition_lies_as_close_as_seeds_do(tmp_path: Path) -> None:
+    """An honest record does, one that got ten times the return does not, and a few seeds say nothing."""
+    records = with_other_numerics(tmp_path, *(cart("baseline", seed) for seed in range(5)))
     found = repeat(records[0], records, updates=70)
-    assert (found.comparison, found.finding, found.differs) == ("band of 4 other records", "inside", False)
-    for record in records[1:]:
-        text = (record.path / "metrics.csv").read_text().splitlines()
-        cells = text[2].split(",")
-        edited(record, "metrics.csv", text[2], ",".join([*cells[:2], f"{10 * float(cells[2]):.6g}", *cells[3:]]))
-    found = repeat(records[0], [load_record(record.path) for record in records], updates=70)
-    assert found.differs
-    assert found.finding.startswith("metrics.csv, step 120: return is -")
-    few = repeat(records[0], records[:3], updates=70)
+    assert (found.comparison, found.finding, found.differs) == ("spread of 4 seeds", "as close as seeds are", False)
+    few = repeat(records[0], records[:4], updates=70)
     assert (few.differs, few.values, few.finding) == (False, 0, "not comparable: too little is stored that early")
+    found = repeat(with_ten_times_the_return(records[0]), records, updates=70)
+    assert found.differs
+    assert found.finding.startswith("metrics.csv: mean return is -")
+
+
+def test_a_record_of_many_seeds_has_its_own_spread(tmp_path: Path) -> None:
+    (record,) = with_other_numerics(tmp_path, cart("baseline", *range(5)))
+    found = repeat(record, [], updates=70)
+    assert (found.comparison, found.finding) == ("spread of 5 seeds", "as close as seeds are")
+    assert repeat(with_ten_times_the_return(record), [], updates=70).differs
+
+
+@pytest.mark.parametrize("draw", ["normal", "exponential"])
+def test_honest_repetitions_are_hardly_ever_taken_for_others(draw: str) -> None:
+    """Of records and repetitions as far apart as seeds are; a far larger shift is always seen."""
+    rng, alarms = np.random.default_rng(0), 0
+    for _ in range(150):
+        scale = 10 ** rng.uniform(-3, 3, 8)
+        values = scale * getattr(rng, f"standard_{draw}")((6, 8))
+        frames = [pd.DataFrame([row]).add_prefix("metric_").assign(seed=0, step=1) for row in values]
+        spread = pd.concat([frame.assign(record=i) for i, frame in enumerate(frames[2:])])
+        alarms += by_spread(*frames[:2], spread)[1] != ""
+        shifted = frames[1].assign(metric_3=frames[1]["metric_3"] + 1000 * scale[3])
+        assert by_spread(frames[0], shifted, spread)[1].startswith("metrics.csv: mean metric_3 is ")
+    assert alarms <= 3
 
 
 def test_what_this_version_would_train_otherwise_is_not_compared(tmp_path: Path) -> None:

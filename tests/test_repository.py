@@ -85,7 +85,14 @@ def test_ci_script_is_sound(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fails", "status", "passes"),
-    [("slow", 124, True), ("slow", 2, False), ("test", 124, False), ("book", 2, False), ("none", 1, True)],
+    [
+        ("slow", 124, True),
+        ("slow", 2, False),
+        ("test", 124, False),
+        ("book", 2, False),
+        ("audit", 1, False),
+        ("none", 1, True),
+    ],
 )
 def test_ci_forgives_slow_tests_the_time_alone(
     root: Path, tmp_path: Path, fails: str, status: int, passes: bool

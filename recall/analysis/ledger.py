@@ -24,8 +24,8 @@ def read_ledger(file: Path) -> pd.DataFrame:
 def by_page(ledger: pd.DataFrame) -> pd.DataFrame:
     """A row a page: how many repetitions there were, how they compared, and the day of the last."""
     rows = [_row(str(page), lines) for page, lines in ledger.groupby("page", sort=False)]
-    columns = ["page", "trained again", "equal to the byte", "inside the band", "not comparable", "another run", "last"]
-    return pd.DataFrame(rows, columns=columns)
+    agree = ["equal to the byte", "as close as seeds are"]
+    return pd.DataFrame(rows, columns=["page", "trained again", *agree, "not comparable", "another run", "last"])
 
 
 def _row(page: str, lines: pd.DataFrame) -> tuple[str, int, int, int, int, int, str]:
