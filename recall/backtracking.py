@@ -5,6 +5,7 @@ learned or random; the arms of the four-room experiments are pairs of them (`mak
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -279,50 +280,74 @@ def where_found(loss: Tensor, batch: Batch) -> np.ndarray:
     return np.where(batch.found, loss.detach().numpy(), np.nan)
 
 
-MODELS = ("true", "true-uniform", "learned", "learned-both", "untrained", "untrained-network")
+class Setting(NamedTuple):
+    """What a model is made from."""
+
+    predecessor: np.ndarray
+    """Of the environment, (next states, actions); -1 where there is none."""
+    learning_rate: float
+    """Adam's step size of learned predictors, beta of Algorithm 2."""
+    generators: list[np.random.Generator]
+    """Of the networks' first parameters, one a run."""
+
+    def exact_states(self) -> ExactStates:
+        """The one state that an action leads from."""
+        return ExactStates(self.predecessor)
+
+    def learned_actions(self) -> LearnedActions:
+        """A network before any training."""
+        n_states, n_actions = self.predecessor.shape
+        return LearnedActions(StackedMLP((n_states, 128, 128, n_actions), tanh, self.generators), self.learning_rate)
+
+    def learned_states(self) -> LearnedStates:
+        """A network before any training."""
+        n_states, n_actions = self.predecessor.shape
+        network = StackedMLP((n_states + n_actions, 128, 128, n_states), torch.relu, self.generators)
+        return LearnedStates(network, n_states, self.learning_rate)
+
+    def fixed(self, probs: np.ndarray) -> FixedActions:
+        """Action probabilities, (next states, actions) or one a run, that never change."""
+        return FixedActions(np.broadcast_to(probs, (len(self.generators), *self.predecessor.shape)))
+
+    def possible(self) -> FixedActions:
+        """All actions that lead there, equally likely."""
+        exists = (self.predecessor >= 0).astype(np.float32)
+        return self.fixed(exists / np.maximum(exists.sum(1, keepdims=True), 1))
+
+    def uniform(self) -> FixedActions:
+        """All actions, equally likely."""
+        return self.fixed(np.full(self.predecessor.shape, 1 / self.predecessor.shape[1], np.float32))
+
+
+MODELS: dict[str, Callable[[Setting], BacktrackingModel]] = {
+    # exact posterior and predecessors
+    "true": lambda of: BacktrackingModel(ExactPosterior(of.predecessor, len(of.generators)), of.exact_states()),
+    # exact predecessors, all equally likely
+    "true-uniform": lambda of: BacktrackingModel(of.possible(), of.exact_states()),
+    # learned actions, exact predecessors (Sec. 12)
+    "learned": lambda of: BacktrackingModel(of.learned_actions(), of.exact_states()),
+    # both learned (Sec. 3.1)
+    "learned-both": lambda of: BacktrackingModel(of.learned_actions(), of.learned_states()),
+    # uniform actions, exact predecessors
+    "untrained": lambda of: BacktrackingModel(of.uniform(), of.exact_states()),
+    # the learned one before any training
+    "untrained-network": lambda of: BacktrackingModel(of.fixed(of.learned_actions().probs), of.exact_states()),
+}
+"""By name. A new model is a line here: `RecallConfig(model=...)` and the page's parameters then know it."""
 
 
 def make_model(kind: str, predecessor: np.ndarray, learning_rate: float, streams: Streams) -> BacktrackingModel:
     """The backtracking model of an arm.
 
     Args:
-        kind: "true": exact posterior and predecessors; "true-uniform": exact predecessors, all equally likely;
-            "learned": learned actions, exact predecessors (Sec. 12); "learned-both": both learned (Sec. 3.1);
-            "untrained": uniform actions, exact predecessors; "untrained-network": the learned arm before any training.
+        kind: one of `MODELS`.
         predecessor: of the environment, (next states, actions); -1 where there is none.
-        learning_rate: Adam's step size of learned predictors (beta of Algorithm 2).
+        learning_rate: Adam's step size of learned predictors.
         streams: random numbers; "model_init" is read.
 
     Raises:
         ConfigError: for an unknown kind.
     """
-    n_states, n_actions = predecessor.shape
-    generators = streams["model_init"]
-    exists = (predecessor >= 0).astype(np.float32)
-
-    def action_network() -> StackedMLP:
-        return StackedMLP((n_states, 128, 128, n_actions), tanh, generators)
-
-    def state_network() -> StackedMLP:
-        return StackedMLP((n_states + n_actions, 128, 128, n_states), torch.relu, generators)
-
-    def fixed(probs: np.ndarray) -> FixedActions:
-        return FixedActions(np.broadcast_to(probs, (len(generators), *predecessor.shape)))
-
-    exact = ExactStates(predecessor)
-    match kind:
-        case "true":
-            return BacktrackingModel(ExactPosterior(predecessor, len(generators)), exact)
-        case "true-uniform":
-            return BacktrackingModel(fixed(exists / np.maximum(exists.sum(1, keepdims=True), 1)), exact)
-        case "learned":
-            return BacktrackingModel(LearnedActions(action_network(), learning_rate), exact)
-        case "learned-both":
-            actions = LearnedActions(action_network(), learning_rate)
-            return BacktrackingModel(actions, LearnedStates(state_network(), n_states, learning_rate))
-        case "untrained":
-            return BacktrackingModel(fixed(np.full_like(exists, 1 / n_actions)), exact)
-        case "untrained-network":
-            return BacktrackingModel(fixed(LearnedActions(action_network(), learning_rate).probs), exact)
-        case _:
-            raise ConfigError(f"model is {kind!r}; it must be one of {', '.join(MODELS)}")
+    if kind not in MODELS:
+        raise ConfigError(f"model is {kind!r}; it must be one of {', '.join(MODELS)}")
+    return MODELS[kind](Setting(predecessor, learning_rate, streams["model_init"]))

@@ -1,12 +1,16 @@
 """Execute pages and build the book."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
+from recall.cluster import cores
 from recall.errors import ParameterError, RecallError
 from recall.identity import canonical_json
 from recall.moved import moved_numbers
@@ -18,14 +22,14 @@ from recall.runs import RunSpec
 from recall.sweep import train_missing
 from recall.training import steps_of
 
-NOTEBOOKS = (
-    *("four-rooms", "trace-sweeps", "baselines", "sac", "trpo", "intro", "scorecard", "trust", "deviations", "rerun"),
-    *("performance", "glossary", "live"),
-)
-"""Pages that are executed notebooks, in the order in which they are executed."""
-
 LIVE = "live"
 """The page that trains while the book is built; its executed copy differs each time and is not committed."""
+
+
+def notebooks() -> list[str]:
+    """Pages that are executed notebooks, as `book/_toc.yml` names them, in its order."""
+    toc = (runs_folder().parent / "book" / "_toc.yml").read_text(encoding="utf-8")
+    return re.findall(r"^.*: papermill_runs/(\S+)$", toc, re.MULTILINE)
 
 
 def source_of(page: str) -> Path:
@@ -83,19 +87,26 @@ def execute_published(page: str) -> Path:
     return output
 
 
+def executed(pages: list[str]) -> Iterator[str]:
+    """Execute pages from the published records, one on every core; gives each back in turn once it is done."""
+    with ProcessPoolExecutor(cores(), get_context("spawn")) as pool:
+        try:
+            for page, _ in zip(pages, pool.map(execute_published, pages), strict=True):
+                yield page
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def build() -> None:
     """Execute every page, build the HTML, and say which numbers moved."""
-    print(
-        f"executing {len(NOTEBOOKS)} pages from the stored records; the page {LIVE} trains one of them again",
-        flush=True,
-    )
-    for page in NOTEBOOKS:
+    pages = notebooks()
+    print(f"executing {len(pages)} pages from the stored records; the page {LIVE} trains one of them again", flush=True)
+    for page in executed(pages):
         print(f"  {page}", flush=True)
-        execute_published(page)
     root = runs_folder().parent
     build_html(root)
     print(f"the book: {root / '_build' / 'html' / 'index.html'}")
-    print(moved_numbers(root, [p for p in NOTEBOOKS if p != LIVE]))
+    print(moved_numbers(root, [page for page in pages if page != LIVE]))
 
 
 def build_html(root: Path) -> None:

@@ -17,9 +17,9 @@ from recall.control import ControlTraining
 from recall.envs.gym_env import GymConfig, GymEnv
 from recall.errors import RecordError
 from recall.evaluation import evaluation_seeds, run_episode
+from recall.kinds import KINDS
 from recall.runs import POLICY, RunSpec, numerics
 from recall.specs import spec_from_json
-from recall.training import TRAININGS
 
 MEAN_ACTIONS: dict[type, Callable[[Sequence[np.ndarray], np.ndarray], np.ndarray]] = {
     SACConfig: act,
@@ -55,7 +55,7 @@ class Policy:
     @property
     def episodes(self) -> int:
         """Episodes of an evaluation of the training."""
-        training = TRAININGS[type(self.spec.agent)]
+        training = KINDS[self.spec.agent.name].training
         assert issubclass(training, ControlTraining)
         return training.episodes
 

@@ -3,48 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, get_type_hints
 
-from recall.agents.actor_critic import ActorCriticConfig
-from recall.agents.sac import SACConfig
-from recall.agents.trpo import TRPOConfig
-from recall.continuous_recaller import ContinuousRecallConfig
-from recall.envs.four_rooms import FourRoomsConfig
-from recall.envs.gym_env import GymConfig
-from recall.envs.point_mass import PointMassConfig
-from recall.envs.u_maze import UMazeConfig
 from recall.errors import ParameterError, RecordError
-from recall.goal_agent import GoalAgentConfig
-from recall.goal_recaller import GoalRecallConfig
 from recall.identity import settings_key
+from recall.kinds import KINDS
 from recall.parameters import check_parameters, parameter_names
-from recall.recaller import RecallConfig
 from recall.runs import RunSpec
-from recall.trust_region_recaller import TrustRegionRecallConfig
-
-
-class Kind(NamedTuple):
-    """The classes of a run's settings."""
-
-    envs: tuple[type, ...]
-    agent: type
-    recall: type
-
-    def env(self, env_id: str) -> type:
-        """The class of an environment: the one of this name, or the one that takes any."""
-        known = [each for each in self.envs if getattr(each, "env_id", env_id) == env_id]
-        if not known:
-            raise ParameterError(f"no environment {env_id!r} for this agent")
-        return known[0]
-
-
-KINDS = {
-    ActorCriticConfig.name: Kind((FourRoomsConfig,), ActorCriticConfig, RecallConfig),
-    SACConfig.name: Kind((GymConfig,), SACConfig, ContinuousRecallConfig),
-    TRPOConfig.name: Kind((GymConfig,), TRPOConfig, TrustRegionRecallConfig),
-    GoalAgentConfig.name: Kind((PointMassConfig, UMazeConfig), GoalAgentConfig, GoalRecallConfig),
-}
-"""By the name of the agent."""
 
 LABEL = re.compile(r"\w[\w.-]*")
 """A label is part of a folder's name."""

@@ -7,27 +7,12 @@ from pathlib import Path
 
 import torch
 
-from recall.agents.actor_critic import ActorCriticConfig
-from recall.agents.sac import SACConfig
-from recall.agents.trpo import TRPOConfig
 from recall.checkpoints import Checkpoint, scratch_folder
 from recall.errors import CheckpointError, TrainingStoppedError
-from recall.goal_agent import GoalAgentConfig
-from recall.goal_gan_training import GoalGanTraining
 from recall.identity import settings_key
+from recall.kinds import KINDS
 from recall.loop import Training
-from recall.off_policy import OffPolicyTraining
-from recall.on_policy import OnPolicyTraining
 from recall.runs import Result, RunSpec, numerics
-from recall.trust_region import TrustRegionTraining
-
-TRAININGS: dict[type, type[Training]] = {
-    ActorCriticConfig: OnPolicyTraining,
-    SACConfig: OffPolicyTraining,
-    TRPOConfig: TrustRegionTraining,
-    GoalAgentConfig: GoalGanTraining,
-}
-"""The loop of every kind of agent."""
 
 CHECKPOINT_SECONDS = 20
 """What a kill may cost at most."""
@@ -46,7 +31,7 @@ def checkpoint_of(spec: RunSpec) -> Path:
 
 def begin(spec: RunSpec) -> Training:
     """A training before its first step."""
-    return TRAININGS[type(spec.agent)](spec)
+    return KINDS[spec.agent.name].training(spec)
 
 
 def steps_of(spec: RunSpec) -> int:
