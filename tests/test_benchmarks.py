@@ -18,6 +18,7 @@ PROMISED = {
     "stepping": {"recall", "recall_20_seeds", "recall_1000_seeds", "gymnasium", "ratio_gymnasium"},
     "points": {"recall", "recall_100", "gymnasium", "ratio_gymnasium"},
     "four_rooms": {"environment", "learner", "all", "runs", f"seconds_{CORES}_cores"},
+    "sweep": {"one_worker", "two_workers", "ratio_one_worker", "seconds_1000_runs", "seconds_1000_reports"},
     "trpo": {
         *("recall", "recall_one", "sb3", "sb3_one", "physics", "ratio_sb3", "ratio_sb3_one"),
         *("seconds_environment", "seconds_learner"),

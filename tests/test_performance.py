@@ -1,6 +1,7 @@
 """The page *performance*: what benchmarks kept is read, what is missing is said, and the seconds add up."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from fake_records import curves, write_record
 
 from recall.analysis.performance import benchmarks, made, makespan, seconds, seconds_for_people, shown, totals
 from recall.analysis.records import Record, find_records
+from recall.analysis.scaling import on_paper
 from recall.errors import RecordError
 
 MACHINE: dict[str, Any] = {
@@ -121,3 +123,24 @@ def test_totals_add_up(records: list[Record]) -> None:
 def test_free_cores_take_the_longest_run_left() -> None:
     assert makespan([2, 3, 2, 3, 2], cores=2) == 7
     assert makespan([2, 3], cores=1) == 5
+
+
+# Many workers, on paper
+
+
+def test_many_workers_are_reckoned_from_what_was_measured(tmp_path: Path) -> None:
+    timing = pd.DataFrame({"phase": ["environment"], "seconds": [300.0]})
+    for seed in range(3):
+        write_record(tmp_path, {"metrics": curves([0.5]), "timing": timing}, page="trpo", env="Ant-v5", seed=seed)
+    records = [replace(each, provenance={"wall_clock_s": 300.0}) for each in find_records(tmp_path)]
+    words = on_paper({"seconds_1000_runs": 2.0, "seconds_1000_reports": 0.1}, records, workers=600)
+    assert words["minutes"] == "5"
+    assert words["ended"] == "120"  # 600 workers, 300 seconds each
+    assert words["reports"] == "6.0 %"
+    assert words["runs"] == "0.4 %"
+    assert words["most"] == "500"
+    assert words["files"] == "4"  # two tables, the specification, where it comes from
+    size = sum(file.stat().st_size for file in records[0].path.iterdir())
+    assert float(words["kilobytes"]) == pytest.approx(size / 1000, abs=0.5)
+    with pytest.raises(RecordError, match="no records tell how long a run takes"):
+        on_paper({}, [], 10)
