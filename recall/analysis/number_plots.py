@@ -41,7 +41,7 @@ RETURN = Quantity("value", "mean return over training")
 FINAL_RETURN = Quantity("value", "return at the end")
 REACH_FIRST = Quantity("value", "error of the first step back in the\nsimulator, standard deviations", is_log=True)
 REACH_LAST = Quantity("value", "error of the last step back in the\nsimulator, standard deviations", is_log=True)
-STEPS_TAKEN = Quantity("value", "steps until a trace ended")
+IN_RANGE = Quantity("value", "share of a trace's steps in the\nrange of the states seen")
 WEIGHT = Number("weight", "imitation weight", without=0.0)
 LENGTH = Number("length", "length of traces, steps")
 
