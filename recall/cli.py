@@ -2,9 +2,11 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import randbits
+from shutil import get_terminal_size
 from typing import Annotated, Literal
 
 import tyro
@@ -84,6 +86,63 @@ class Sweep:
         else:
             place = slurm(self.slurm) if self.slurm else cluster.local(min(count, len(sweep.lacking)))
         sweep.train(place, self.log)
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Tell whether an environment of your own is usable, and what to change."""
+
+    env: str
+    """A Gymnasium id, for example Pendulum-v1, or MODULE:ID for a module of yours in the current folder."""
+
+    def __call__(self) -> None:
+        """Examine and tell; a problem fails the command."""
+        from recall.doctor.examination import examine
+        from recall.doctor.finding import refuse_problems, table
+
+        found = examine(self.env)
+        print(table(found, get_terminal_size((120, 24)).columns))
+        refuse_problems(found)
+        print(f"next: recall train --env {self.env} --recall")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train an agent in an environment of your own, with recall traces or without."""
+
+    env: str
+    """A Gymnasium id, for example Pendulum-v1, or MODULE:ID for a module of yours in the current folder."""
+    agent: Literal["sac", "trpo"] = "sac"
+    """Soft actor-critic or trust region policy optimisation, with the settings of the report's pages."""
+    recall: bool = False
+    """Learn from recall traces too."""
+    steps: int | None = None
+    """Environment steps of every seed; None is 100,000 of sac and 1,000,000 of trpo."""
+    seeds: int = 1
+    """How many seeds, each a run of its own."""
+    first_seed: int = 0
+    """The first of them."""
+    workers: int | None = None
+    """Processes that train, one thread each; None is one a core."""
+    tensorboard: Annotated[tuple[Path, ...] | None, tyro.conf.arg(metavar="[FOLDER]")] = None
+    """Show the evaluations in TensorBoard too; without a folder, in papermill_runs/tensorboard."""
+
+    def __call__(self) -> None:
+        """Check, train, tell."""
+        from recall.own_runs import OwnRuns, summary, train_own
+
+        at_least_one(workers=self.workers)
+        runs = OwnRuns(self.env, self.agent, self.recall, self.steps, self.seeds, self.first_seed)
+        print(summary(runs, train_own(runs, self.workers, self._board())))
+
+    def _board(self) -> Path | None:
+        from recall.pages import runs_folder
+
+        if self.tensorboard is None:
+            return None
+        if len(self.tensorboard) > 1:
+            raise ParameterError(f"--tensorboard has {len(self.tensorboard)} folders; give one, or none")
+        return self.tensorboard[0] if self.tensorboard else runs_folder() / "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -240,6 +299,35 @@ class Book:
         build()
 
 
+COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
+    "doctor": Doctor,
+    "train": Train,
+    "resume": Resume,
+    "eval": Eval,
+    "video": Video,
+    "records": Records,
+    "run": Run,
+    "sweep": Sweep,
+    "audit": Audit,
+    "tune": Tune,
+    "book": Book,
+}
+"""By name, in the order of the help: for an environment of one's own, for the report's pages, for maintainers."""
+
+DESCRIPTION = """Recall traces: train with them, and repeat the experiments of the reproduction.
+
+Your own environment, step by step:
+  recall doctor --env Pendulum-v1              is it usable?
+  recall train --env Pendulum-v1 --recall      train an agent; resume goes on if that is stopped
+  recall eval KEY, recall video KEY            try what was learned, film it
+
+The experiments of the paper:
+  recall records                               what is stored
+  recall run four-rooms -p side=11 -p seeds=3  a page of the report with your parameters; sweep trains many
+
+For maintainers: audit, tune, book. Each command has a --help of its own."""
+
+
 def at_least_one(**numbers: int | None) -> None:
     """Refuse a number below 1."""
     for name, value in numbers.items():
@@ -262,22 +350,9 @@ def pairs(arguments: tuple[str, ...]) -> dict[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    command = tyro.extras.subcommand_cli_from_dict(
-        {
-            "run": Run,
-            "sweep": Sweep,
-            "records": Records,
-            "resume": Resume,
-            "eval": Eval,
-            "video": Video,
-            "audit": Audit,
-            "tune": Tune,
-            "book": Book,
-        },
-        args=arguments,
-        prog="recall",
-        description="Recall traces: run, list and publish the experiments of the reproduction.",
-    )
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # an environment may be a module of this folder; worker processes take the path over
+    command = tyro.extras.subcommand_cli_from_dict(COMMANDS, args=arguments, prog="recall", description=DESCRIPTION)
     try:
         command()
     except RecallError as error:

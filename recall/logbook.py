@@ -29,6 +29,11 @@ class Logbook:
         """Mean over seeds in the last rows of a table; None before the first."""
         return float(self.rows[table][-1][column].mean()) if table in self.rows else None
 
+    def after(self, table: str, step: int) -> list[dict[str, float]]:
+        """Rows of a table later than a step."""
+        late = [rows for rows in self.rows.get(table, []) if rows["step"].iloc[-1] > step]
+        return [row for rows in late for row in rows[rows["step"] > step].to_dict("records")]
+
     def snapshot(self, name: str, recaller: Recaller, agent: ActorCritic, grid: FourRooms) -> None:
         """Traces and state values of the first seed."""
         obs, action, valid = (

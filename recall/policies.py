@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from scipy import stats
 
-from recall.agents.actor import act, mean_action
+from recall.agents import actor
 from recall.agents.sac import SACConfig
 from recall.agents.trpo import TRPOConfig
-from recall.analysis.records import Record
+from recall.analysis.records import Record, load_record
 from recall.control import ControlTraining
-from recall.envs.gym_env import GymConfig, GymEnv
+from recall.envs.gym_env import GymConfig, GymEnv, make
 from recall.errors import RecordError
 from recall.evaluation import evaluation_seeds, run_episode
 from recall.kinds import KINDS
@@ -22,8 +25,8 @@ from recall.runs import POLICY, RunSpec, numerics
 from recall.specs import spec_from_json
 
 MEAN_ACTIONS: dict[type, Callable[[Sequence[np.ndarray], np.ndarray], np.ndarray]] = {
-    SACConfig: act,
-    TRPOConfig: mean_action,
+    SACConfig: actor.act,
+    TRPOConfig: actor.mean_action,
 }
 """How the stored layers of an agent act, without noise."""
 
@@ -52,6 +55,19 @@ class Policy:
             )
         return self.spec.env
 
+    @cached_property
+    def _space(self) -> GymEnv:
+        """An environment that knows the bounds of actions."""
+        return GymEnv(self.env)
+
+    def make_env(self) -> gym.Env:
+        """A new environment such as it was trained in."""
+        return make(self.env)
+
+    def act(self, obs: np.ndarray, run: int = 0) -> np.ndarray:
+        """The mean action of a run as `make_env()`'s `step` takes it, (action_dim,), for obs (obs_dim,)."""
+        return self._space.rescale(np.clip(self.action(run, obs), -1, 1))
+
     @property
     def episodes(self) -> int:
         """Episodes of an evaluation of the training."""
@@ -71,12 +87,14 @@ class Policy:
         return act_without_noise(layers, np.asarray(obs, np.float32)[None, None])[0, 0]
 
 
-def load_policy(record: Record) -> Policy:
-    """The policies that a record keeps.
+def load_policy(record: Record | Path | str) -> Policy:
+    """The policies that a record keeps; given the record or its folder.
 
     Raises:
-        RecordError: it keeps none, or those of another version of the package.
+        RecordError: it keeps none, or those of another version of the package; or it is damaged, or no record.
     """
+    if not isinstance(record, Record):
+        record = load_record(Path(record))
     file = record.path / POLICY
     if POLICY not in record.provenance["sha256"]:
         raise RecordError(
@@ -101,13 +119,10 @@ def evaluate_policy(policy: Policy, episodes: int | None = None, seed: int | Non
     """
     first = policy.last_seeds[0] if seed is None else seed
     resets = range(first, first + (policy.episodes if episodes is None else episodes))
-    env, rows = GymEnv(policy.env), []
+    env, rows = policy.make_env(), []
     for run, trained in enumerate(policy.spec.seeds):
-
-        def action(obs: np.ndarray, run: int = run) -> np.ndarray:
-            return env.rescale(policy.action(run, obs))
-
-        rows += [(trained, reset, *run_episode(env.env, action, reset)) for reset in resets]
+        act = partial(policy.act, run=run)
+        rows += [(trained, reset, *run_episode(env, act, reset)) for reset in resets]
     return pd.DataFrame(rows, columns=["seed", "reset_seed", "return", "length"])
 
 

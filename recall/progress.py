@@ -1,13 +1,17 @@
 """What a person sees while runs are trained: steps, their rate, and the time that is left."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, Self
 
 from tqdm import tqdm
 
 QUIET_SECONDS = 3.0
 """Without a step for so long, the bar says why that may be."""
+
+
+SHOWN = ("metrics", "recall")
+"""Tables of a record whose rows are told of while it is trained."""
 
 
 class Report(NamedTuple):
@@ -23,6 +27,12 @@ class Report(NamedTuple):
     """Time since then."""
     value: float | None
     """Return at its last evaluation, mean over seeds; None before the first."""
+    rows: Sequence[tuple[str, dict[str, float]]] = ()
+    """Rows of `SHOWN` that are new since the last report, each with the name of its table."""
+
+
+Listener = Callable[[Report], object]
+"""Somebody who is told how far trainings are."""
 
 
 class Ended(NamedTuple):
@@ -36,11 +46,22 @@ class Ended(NamedTuple):
     """Why it failed, a sentence without its full stop."""
 
 
-class Progress:
-    """A progress bar over the environment steps of several trainings."""
+def nobody(report: Report) -> None:
+    """Who hears nothing."""
 
-    def __init__(self, totals: Mapping[str, int], title: str, shown: bool = True) -> None:
-        self.totals = totals
+
+class Progress:
+    """A progress bar over the environment steps of several trainings.
+
+    Args:
+        totals: environment steps of each training.
+        title: of the bar.
+        shown: whether there is a bar.
+        listener: is handed every report.
+    """
+
+    def __init__(self, totals: Mapping[str, int], title: str, shown: bool = True, listener: Listener = nobody) -> None:
+        self.totals, self.listener = totals, listener
         self.steps = dict.fromkeys(totals, 0)
         self.earlier = dict.fromkeys(totals, 0)
         self.bar = tqdm(total=sum(totals.values()), unit="step", unit_scale=True, desc=title, disable=not shown)
@@ -50,6 +71,7 @@ class Progress:
         """Take in how far a training is."""
         self.earlier[report.run] = report.earlier
         self._set(report.run, report.steps)
+        self.listener(report)
 
     def ended(self, run: Ended) -> None:
         """A training needs no more time."""

@@ -13,7 +13,7 @@ import imageio.v2 as imageio
 import numpy as np
 from PIL import Image
 
-from recall.envs.gym_env import GymEnv
+from recall.envs.gym_env import GymConfig, GymEnv, make
 from recall.errors import ConfigError, RecallError
 from recall.policies import Policy
 
@@ -45,15 +45,16 @@ def film(policy: Policy, output: Path | None = None, episodes: int = 1, steps: i
 
     Raises:
         ConfigError: the output is of another kind, or needs imageio-ffmpeg.
-        RecallError: nothing here can draw.
+        RecallError: nothing here can draw, or the environment has no pictures.
     """
     output = output or Path(policy.record.path.name + (".mp4" if find_spec("imageio_ffmpeg") else ".gif"))
     _check(output)
     if "mujoco" in policy.env.libraries:
         os.environ["MUJOCO_GL"] = backend()
+    _check_pictures(policy.env)
     try:
         env = GymEnv(policy.env, render_mode="rgb_array")
-        pace = env.env.metadata["render_fps"]
+        pace = env.env.metadata.get("render_fps", FRAMES_A_SECOND)
         every = ceil(pace / FRAMES_A_SECOND)
         seeds = range(policy.last_seeds[0], policy.last_seeds[0] + episodes)
         _write(output, (frame for seed in seeds for frame in frames(policy, env, seed, every, steps)), pace / every)
@@ -105,6 +106,15 @@ def _check(output: Path) -> None:
         raise ConfigError(f"output is {output}; it must end in .mp4 or .gif")
     if output.suffix == ".mp4" and not find_spec("imageio_ffmpeg"):
         raise ConfigError(f"output is {output}, but imageio-ffmpeg is not installed; install it or choose a .gif")
+
+
+def _check_pictures(env: GymConfig) -> None:
+    """Refuse an environment that says it draws nothing."""
+    if "rgb_array" not in make(env).metadata.get("render_modes", ()):
+        raise RecallError(
+            f"{env.env_id} has no pictures: the render_modes of its metadata lack rgb_array; let it draw, or see its "
+            "policy's returns with recall eval"
+        )
 
 
 def _write(output: Path, pictures: Iterator[np.ndarray], pace: float) -> None:

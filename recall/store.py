@@ -1,5 +1,6 @@
 """A folder of records."""
 
+import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,3 +46,16 @@ class Store:
                 f"the record {self.path(spec)} could not be written ({error.strerror}); make room and give the same "
                 "command again: what was trained is kept in scratch space"
             ) from error
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Refuse a folder in which no file can be made; it is made if there is none.
+
+    Raises:
+        RecordError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise RecordError(f"the folder {folder} cannot be written ({error.strerror}); choose another") from error

@@ -10,7 +10,7 @@ from distributed import Client, Future, KilledWorker, wait
 
 from recall import cluster
 from recall.errors import NonFiniteError, RecallError, RecordError, TrainingStoppedError
-from recall.progress import Ended, Progress, Report
+from recall.progress import Ended, Listener, Progress, Report, nobody
 from recall.runs import RunSpec
 from recall.store import Store
 from recall.training import steps_of
@@ -39,8 +39,14 @@ class Watch(Protocol):
         """Half a second has passed."""
 
 
-def train_missing(specs: Sequence[RunSpec], store: Store, workers: int | None = None, progress: bool = True) -> None:
-    """Train every specification that the store lacks, on this machine.
+def train_missing(
+    specs: Sequence[RunSpec],
+    store: Store,
+    workers: int | None = None,
+    progress: bool = True,
+    listener: Listener = nobody,
+) -> None:
+    """Train every specification that the store lacks, on this machine; a listener is told how far each is.
 
     A kill or Ctrl-C loses nothing that was finished, and of the rest only the time since the last checkpoint: the same
     call goes on from there.
@@ -53,7 +59,7 @@ def train_missing(specs: Sequence[RunSpec], store: Store, workers: int | None = 
         return
     title = f"training {len(missing)} of {len(specs)}"
     with (
-        Progress({spec.folder: steps_of(spec) for spec in missing}, title, progress) as bar,
+        Progress({spec.folder: steps_of(spec) for spec in missing}, title, progress, listener) as bar,
         cluster.local(min(workers or cluster.cores(), len(missing))) as client,
     ):
         failed = [run for run in sweep(missing, store, client, bar) if run.state == "failed"]

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from recall.checkpoints import Checkpoint, scratch_folder
 from recall.errors import CheckpointError, TrainingStoppedError
 from recall.loop import Training
-from recall.progress import Report
+from recall.progress import SHOWN, Report
 from recall.runs import RunSpec
 from recall.store import Store
 from recall.training import checkpoint_of, train, train_as_always
@@ -38,6 +38,8 @@ class Reporter:
         self.key = self.worker.get_current_task()
         self.begun = self.sent = time.monotonic()
         self.earlier: int | None = None
+        self.told = dict.fromkeys(SHOWN, 0)
+        """Last step of each table that was sent."""
 
     def __call__(self, training: Training) -> None:
         """Take note of an update.
@@ -52,8 +54,14 @@ class Reporter:
             return
         self.sent = time.monotonic()
         steps, value = training.steps * len(self.spec.seeds), training.log.latest("metrics", "return")
-        report = Report(self.spec.folder, steps, self.earlier, self.sent - self.begun, value)
+        report = Report(self.spec.folder, steps, self.earlier, self.sent - self.begun, value, self._news(training))
         self.worker.log_event(TOPIC, report._asdict())
+
+    def _news(self, training: Training) -> list[tuple[str, dict[str, float]]]:
+        """Rows that were not sent yet, with the names of their tables."""
+        news = [(table, row) for table, last in self.told.items() for row in training.log.after(table, last)]
+        self.told |= {table: int(row["step"]) for table, row in news}
+        return news
 
     def refuse_unwanted(self) -> None:
         """Raise TrainingStoppedError if whoever asked for the training is gone, or has changed his mind."""

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import tyro
 from small_runs import small_spec, texts
 
 from recall import book
-from recall.cli import main
+from recall.cli import COMMANDS, DESCRIPTION, main
 from recall.listing import COLUMNS
 from recall.page_parameters import PageParameters
 from recall.pages import FourRoomsParameters, SacParameters
@@ -67,11 +69,48 @@ def left_behind(checkout: Path) -> list[str]:
 def test_help_names_every_command() -> None:
     done = recall("--help")
     assert done.returncode == 0
-    assert {"run", "records", "resume", "eval", "video", "tune", "book"} <= set(re.findall(r"\w+", done.stdout))
+    assert set(COMMANDS) <= set(re.findall(r"\w+", done.stdout))
     assert done.stderr == ""
+    before, _, after = done.stdout.partition("recall doctor --env Pendulum-v1 ")
+    assert "Your own environment, step by step:" in before.splitlines()[-2]
+    assert after.index("recall train --env") < after.index("recall eval KEY") < after.index("For maintainers:")
 
 
-@pytest.mark.parametrize("command", ["run", "records", "resume", "eval", "video"])
+def test_every_command_says_what_it_does_in_the_help() -> None:
+    done = recall("--help")
+    for name, command in COMMANDS.items():
+        (line,) = [line for line in done.stdout.splitlines() if f"• {name} " in line]
+        assert str(command.__doc__).split(".")[0].split()[0] in line
+
+
+def test_what_the_shell_completes_with_is_a_script(tmp_path: Path) -> None:
+    script = tmp_path / "recall.bash"
+    script.write_text(recall("--tyro-print-completion", "bash").stdout)
+    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
+    for typed, completed in {
+        "recall doc": "doctor",
+        "recall train --ag": "--agent",
+        "recall train --agent t": "trpo",
+    }.items():
+        words = typed.split()
+        asked = f"COMP_WORDS=({typed}); COMP_CWORD={len(words) - 1}; _tyro_recall; echo ${{COMPREPLY[@]}}"
+        done = subprocess.run(["bash", "-c", f"source {script}; {asked}"], capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == (f"{completed}\n", "")
+    for_zsh = recall("--tyro-print-completion", "zsh").stdout
+    assert for_zsh.startswith("#compdef recall\n")
+
+
+def test_commands_of_the_page_on_your_own_environment_can_be_typed(root: Path) -> None:
+    text = (root / "book" / "own-environment.md").read_text()
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    typed = [words[1:] for words in lines if words[:1] == ["recall"] and "--tyro-print-completion" not in words]
+    assert {words[0] for words in typed} == {"doctor", "train", "resume", "eval"}
+    for words in typed:
+        tyro.extras.subcommand_cli_from_dict(COMMANDS, args=words, prog="recall", description=DESCRIPTION)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])

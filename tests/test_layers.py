@@ -10,7 +10,7 @@ import pytest
 
 LAYERS = [  # from the top; a name stands for a module, or a package with everything in it
     ["cli", "sb3"],
-    ["page_sweep"],
+    ["page_sweep", "own_runs", "doctor"],
     ["audit", "book", "listing", "moved", "unfinished", "rendering"],
     ["repetition"],
     ["notebooks"],
@@ -25,6 +25,7 @@ LAYERS = [  # from the top; a name stands for a module, or a package with everyt
         "goal_parameters",
     ],
     ["experiments", "sac_experiments", "trpo_experiments", "trace_experiments", "goal_experiments", "specs", "sweep"],
+    ["tensorboard"],
     ["forecast", "sweep_log", "worker", "slurm"],
     ["cluster", "store"],
     ["analysis"],

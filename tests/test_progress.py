@@ -57,3 +57,12 @@ def test_silence_is_explained_until_the_next_step(clock: SimpleNamespace, capsys
         bar.reported(so_far(11))
         bar.tick()
         assert not bar.bar.postfix
+
+
+def test_a_listener_hears_every_report() -> None:
+    heard: list[Report] = []
+    reports = [so_far(100), so_far(200)._replace(rows=[("metrics", {"seed": 0, "step": 200, "return": 1.5})])]
+    with Progress({"a": 700}, "", False, heard.append) as bar:
+        for report in reports:
+            bar.reported(report)
+    assert heard == reports

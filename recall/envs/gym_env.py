@@ -2,16 +2,14 @@
 
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib import import_module
 from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 
-from recall.errors import CheckpointError, ConfigError, NonFiniteError, RecallError
+from recall.envs.registration import check_action, check_observation, made, registered, time_limit
+from recall.errors import CheckpointError, NonFiniteError, RecallError
 
 REDUCED: dict[str, tuple[dict[str, bool], str]] = {
     "Ant-v5": (
@@ -64,7 +62,7 @@ class GymConfig:
     @property
     def libraries(self) -> tuple[str, ...]:
         """Packages beside Gymnasium whose versions decide the numbers, by where the environment's code lies."""
-        return ("mujoco",) if "mujoco" in str(_spec(self.env_id).entry_point) else ()
+        return ("mujoco",) if "mujoco" in str(registered(self.env_id).entry_point) else ()
 
     @property
     def _reduced(self) -> bool:
@@ -82,17 +80,11 @@ def make(config: GymConfig, render_mode: str | None = None) -> gym.Env:
         ConfigError: there is no such environment, it needs a missing package, its spaces are others, or nothing
             limits an episode.
     """
-    spec = _spec(config.env_id)
     drawn: dict[str, Any] = {"render_mode": render_mode} if render_mode else {}  # not every environment knows it
-    try:
-        env = gym.make(spec, **drawn, **config.kwargs)
-    except (gym.error.Error, ImportError) as error:
-        reason = str(error).rstrip(".")
-        raise ConfigError(
-            f"{config.env_id} cannot be made ({reason}); install what it needs or choose another env_id"
-        ) from error
-    _check_spaces(config.env_id, env)
-    _time_limit(env)
+    env = made(config.env_id, **drawn, **config.kwargs)
+    check_observation(config.env_id, env)
+    check_action(config.env_id, env)
+    time_limit(env)
     return env
 
 
@@ -129,7 +121,7 @@ class GymEnv:
     @property
     def max_episode_steps(self) -> int:
         """Steps until an episode is truncated."""
-        return _time_limit(self.env)
+        return time_limit(self.env)
 
     @property
     def elapsed(self) -> int:
@@ -233,48 +225,6 @@ class GymEnv:
     def where(self) -> str:
         """Environment and step, for the sentence of an error."""
         return f"{self.config.env_id}, step {len(self._actions)} of an episode"
-
-
-def _spec(env_id: str) -> EnvSpec:
-    """The registered environment."""
-    module, _, name = env_id.rpartition(":")
-    try:
-        if module:
-            import_module(module)
-    except ImportError as error:
-        raise ConfigError(f"env_id is {env_id!r}, but {module} cannot be imported; install it") from error
-    if name not in gym.registry:
-        near = get_close_matches(name, gym.registry, n=3, cutoff=0.5)
-        hint = f", such as {', '.join(near)}" if near else " (gymnasium.pprint_registry() lists them)"
-        raise ConfigError(f"env_id is {env_id!r}, which Gymnasium does not know; give a registered id{hint}")
-    return gym.registry[name]
-
-
-def _check_spaces(env_id: str, env: gym.Env) -> None:
-    """Refuse what the agents cannot use."""
-    for what, space in (("observes", env.observation_space), ("has the actions", env.action_space)):
-        if not isinstance(space, Box) or len(space.shape) != 1 or not np.issubdtype(space.dtype, np.floating):
-            raise ConfigError(
-                f"{env_id} {what} {space}; only a vector of real numbers (a one-dimensional float Box) is allowed, "
-                "so choose another env_id or register the environment in a wrapper that gives one"
-            )
-    assert isinstance(space, Box)
-    if not space.is_bounded():
-        raise ConfigError(
-            f"{env_id} has the actions {space}; they must have finite bounds, so choose another env_id or register "
-            "the environment in a wrapper that bounds them"
-        )
-
-
-def _time_limit(env: gym.Env) -> int:
-    """Steps until an episode is truncated; refuse an environment in which an evaluation might never end."""
-    assert env.spec is not None  # gymnasium.make gave it one
-    if env.spec.max_episode_steps is None:
-        raise ConfigError(
-            f"{env.spec.id} has no time limit, and an episode that never ends could not be evaluated; register it with "
-            "max_episode_steps or choose another env_id"
-        )
-    return env.spec.max_episode_steps
 
 
 def _equal_bits(a: np.ndarray, b: np.ndarray) -> bool:

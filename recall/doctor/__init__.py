@@ -1,0 +1,1 @@
+"""Whether an environment is usable, and what to change: `recall doctor`."""
