@@ -20,7 +20,7 @@ from recall.progress import Progress, Report
 from recall.runs import RunSpec
 from recall.store import Store
 from recall.sweep import sweep
-from recall.training import steps_of
+from recall.training import steps_of, train_as_always
 from recall.worker import TOPIC
 
 START_SECONDS = 60
@@ -105,6 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few short runs, to see that it works")
     arguments = options(parser)
+    train_as_always()
     specs = runs(arguments.quick)
     found = {"one_worker": rate(specs, 1), "two_workers": rate(specs, 2)}
     ratios = {"ratio_one_worker": found["two_workers"] / found["one_worker"], **load(200 if arguments.quick else 5000)}

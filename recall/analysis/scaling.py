@@ -18,7 +18,7 @@ def on_paper(line: Mapping[str, float], records: Sequence[Record], workers: int)
         workers: processes that train, each of which reports once a second.
 
     Returns:
-        `minutes` of a run, `ended` runs a minute, the scheduler's share of a core for `reports` and `runs`, `kilobytes`
+        `run_minutes`, `ended` runs a minute, the scheduler's share of a core for `reports` and `runs`, `kilobytes`
         and `files` of a record, `megabytes` a minute, and `most`, the runs a second that fill the scheduler's core.
 
     Raises:
@@ -33,7 +33,7 @@ def on_paper(line: Mapping[str, float], records: Sequence[Record], workers: int)
     per_run, per_report = line["seconds_1000_runs"] / 1000, line["seconds_1000_reports"] / 1000
     return {
         "workers": f"{workers:,}",
-        "minutes": f"{seconds / 60:.0f}",
+        "run_minutes": f"{seconds / 60:.0f}",
         "ended": f"{60 * a_second:.0f}",
         "reports": f"{100 * workers * per_report:.1f} %",
         "runs": f"{100 * a_second * per_run:.1f} %",
