@@ -108,7 +108,7 @@ def main() -> None:
     train_as_always()
     specs = runs(arguments.quick)
     found = {"one_worker": rate(specs, 1), "two_workers": rate(specs, 2)}
-    ratios = {"ratio_one_worker": found["two_workers"] / found["one_worker"], **load(200 if arguments.quick else 5000)}
+    ratios = {"ratio_one_worker": found["two_workers"] / found["one_worker"], **load(2000 if arguments.quick else 5000)}
     title = f"sweep of {len(specs)} runs of 5 seeds in the four rooms, side 11"
     keep(arguments, title, report(title, found, ratios), machine())
 
