@@ -208,6 +208,9 @@ def test_a_training_that_was_stopped_can_go_on() -> None:
 
 
 OWN = """
+import os
+import time
+
 import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box
@@ -227,6 +230,7 @@ class Car(gym.Env):
         return self.state.astype(np.float32), {}
 
     def step(self, action):
+        time.sleep(float(os.environ.get("CAR_PAUSE", 0)))
         place, speed = self.state
         self.state = np.array([place + 0.1 * speed, speed + 0.1 * action[0]])
         return self.state.astype(np.float32), -abs(float(place)), bool(abs(place) > 3), False, {}
@@ -259,7 +263,11 @@ def test_a_stranger_trains_stops_goes_on_evaluates_films_and_audits(checkout: Pa
     (checkout / "my_module.py").write_text(OWN)
     arguments = ["train", "--env", "my_module:Car-v0", "--agent", "trpo", "--recall", "--steps", "32768"]
     process = subprocess.Popen(
-        [RECALL, *arguments, "--tensorboard"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        [RECALL, *arguments, "--tensorboard"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=os.environ | {"CAR_PAUSE": "0.001"},  # half a minute, so that no machine is done before it is stopped
     )
     board = checkout / "papermill_runs" / "tensorboard"
     while process.poll() is None and not any(curves(path) for path in board.glob("*/*")):
