@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recall.envs.point_vector import VectorPoints, World
+from recall.envs.goal_world import GoalWorld
 
 Act = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Actions (runs, n, dimension) of each run's policy for obs (runs, n, 3 * dimension) and standard normal noise."""
+"""Actions (runs, n, action_dim) of each run's policy for obs (runs, n, obs_dim) and standard normal noise."""
 
 
 class Attempts(NamedTuple):
@@ -28,7 +28,7 @@ class Attempts(NamedTuple):
 
 
 def attempt(
-    world: World, act: Act, goals: np.ndarray, noise: Sequence[np.random.Generator], horizon: int | None = None
+    world: GoalWorld, act: Act, goals: np.ndarray, noise: Sequence[np.random.Generator], horizon: int | None = None
 ) -> Attempts:
     """Run one episode towards each goal.
 
@@ -41,21 +41,22 @@ def attempt(
     """
     n_runs, n_goals, dimension = goals.shape
     horizon = horizon or world.horizon
-    draws = np.stack([each.standard_normal((horizon, n_goals, dimension), np.float32) for each in noise])
-    points = VectorPoints(world, n_runs * n_goals)
-    obs = points.reset(goals.reshape(-1, dimension))
-    running = np.ones(len(obs), bool)
-    positions, under_way = np.zeros((horizon, *points.position.shape)), np.zeros((horizon, len(obs)), bool)
+    draws = np.stack([each.standard_normal((horizon, n_goals, world.action_dim), np.float32) for each in noise])
+    bodies = world.stepper(n_runs * n_goals)
+    obs = bodies.reset(goals.reshape(-1, dimension))
+    running, success = np.ones(len(obs), bool), np.zeros(len(obs), bool)
+    positions, under_way = np.zeros((horizon, *bodies.position.shape)), np.zeros((horizon, len(obs)), bool)
     for step in range(horizon):
         action = act(obs.astype(np.float32).reshape(n_runs, n_goals, -1), draws[:, step])
-        obs, _, terminated, _ = points.step(action.reshape(-1, dimension))
-        positions[step], under_way[step] = points.position, running
+        obs, reward, terminated, _ = bodies.step(action.reshape(-1, world.action_dim))
+        positions[step], under_way[step] = bodies.position, running
+        success |= running & (reward > 0)
         running = running & ~terminated
         if not running.any():
             break
     shape = (n_runs, n_goals, horizon)
     moved = positions.swapaxes(0, 1).reshape(*shape, dimension)
-    return Attempts(~running.reshape(shape[:2]), moved, under_way.T.reshape(shape))
+    return Attempts(success.reshape(shape[:2]), moved, under_way.T.reshape(shape))
 
 
 def visited(attempts: Attempts) -> list[np.ndarray]:

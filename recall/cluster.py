@@ -11,6 +11,7 @@ import dask
 from distributed import Client, LocalCluster
 
 from recall.errors import ParameterError
+from recall.threads import THREADS
 
 SETTINGS = {
     "distributed.scheduler.worker-saturation": 1.0,  # a run waits with the scheduler: no other's crash is blamed on it
@@ -30,10 +31,11 @@ def cores() -> int:
 
 @contextmanager
 def local(workers: int) -> Iterator[Client]:
-    """So many worker processes of one thread each on this machine, which nobody else can reach."""
+    """So many worker processes on this machine, which nobody else can reach; where a run has threads, on all cores."""
+    share = {THREADS: str(max(1, cores() // workers))}
     how = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None, "silence_logs": logging.CRITICAL}
     with dask.config.set(SETTINGS), interrupt_held_back():
-        cluster = LocalCluster(n_workers=workers, host="127.0.0.1", **how)
+        cluster = LocalCluster(n_workers=workers, host="127.0.0.1", env=share, **how)
         client = Client(cluster)
     with cluster, client:
         yield client

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from recall.attempts import Act, attempt
+from recall.envs.ant_vector import AntUMaze
+from recall.envs.goal_world import GoalWorld
 from recall.envs.point_mass import PointMass
-from recall.envs.point_vector import World
-from recall.envs.u_maze import UMaze
+from recall.envs.u_shape import UShape
 
 GOAL_SEED = 1_000_000
 """Of the uniform goals in N dimensions, the same in every run and evaluation. Ours; Held et al. 2017 redraw them."""
@@ -29,22 +30,25 @@ class CoverageConfig:
 
 U_MAZE = CoverageConfig(attempts=2, horizon=400)
 POINT_MASS = CoverageConfig(attempts=3, horizon=200)
+ANT = CoverageConfig(attempts=3, horizon=400)
 
 
-def coverage_goals(world: World) -> np.ndarray:
+def coverage_goals(world: GoalWorld) -> np.ndarray:
     """The feasible goals over which coverage is the mean, (goals, dimension): 112 in the U, 50 in N dimensions."""
-    if isinstance(world, UMaze):
+    if isinstance(world, UShape):
         return world.goal_grid()
     return world.sample_goals(np.random.default_rng(GOAL_SEED), UNIFORM_GOALS)
 
 
-def coverage_config(world: World) -> CoverageConfig:
+def coverage_config(world: GoalWorld) -> CoverageConfig:
     """How coverage of a world is measured."""
+    if isinstance(world, AntUMaze):
+        return ANT
     return POINT_MASS if isinstance(world, PointMass) else U_MAZE
 
 
 def success_map(
-    world: World, act: Act, config: CoverageConfig, noise: Sequence[np.random.Generator]
+    world: GoalWorld, act: Act, config: CoverageConfig, noise: Sequence[np.random.Generator]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Success rate at each goal of `coverage_goals`, (runs, goals), whose mean is the coverage; and steps, (runs,).
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from recall.envs.point_vector import World
+from recall.envs.goal_world import GoalWorld
 from recall.errors import ConfigError
 from recall.goal_archive import GoalArchive
 from recall.goal_gan import GoalGAN, GoalGANConfig
@@ -68,6 +68,9 @@ POINT_MASS = CurriculumConfig(
     min_success=0.1,
     max_success=0.9,
 )
+ANT_MAZE = CurriculumConfig(gan=GoalGANConfig(updates=250, pretraining_updates=250), min_success=0.1, max_success=0.9)
+"""What they have in the ant's maze, but for labels: theirs are by three episodes of their own towards each goal, which
+may be 450,000 steps; here by the training's, ours."""
 
 
 class GoalCurriculum:
@@ -79,7 +82,7 @@ class GoalCurriculum:
         streams: random numbers, of which `gan_init`, `gan` and `goals` are used.
     """
 
-    def __init__(self, config: CurriculumConfig, world: World, streams: Streams) -> None:
+    def __init__(self, config: CurriculumConfig, world: GoalWorld, streams: Streams) -> None:
         self.config, self.world, self.streams = config, world, streams
         self.gan = GoalGAN(config.gan, world.goal_centre, world.goal_range, streams["gan_init"], streams["gan"])
         self.archives = [GoalArchive(world.dimension, config.archive_distance) for _ in streams.seeds]

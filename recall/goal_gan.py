@@ -39,9 +39,11 @@ class GoalGANConfig:
     batch: int = 64
     """Labelled goals, and as many generated ones, an update. Held et al. 2017."""
     updates: int = 300
-    """Of each network after each outer step. Held et al. 2017: 300 in the point maze, 100 in N dimensions."""
+    """Of each network after each outer step. Held et al. 2017: 300 in the point maze, 250 in the ant's, 100
+    in N dimensions."""
     pretraining_updates: int = 300
-    """Of each network on goals visited at first. Held et al. 2017: 300 in the point maze, 30 in N dimensions."""
+    """Of each network on goals visited at first. Held et al. 2017: 300 in the point maze, 250 in
+    the ant's, 30 in N dimensions."""
     output_scale: float = 2.0
     """What the generator's outputs of -1 and 1 are, in units of the range of goals; before noise and clipping it can
     so make goals beyond the range. Held et al. 2017, in whose code it looks like an oversight."""

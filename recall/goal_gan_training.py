@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from recall.coverage import coverage_goals
+from recall.envs.ant_settings import AntUMazeConfig
+from recall.envs.ant_vector import AntUMaze
+from recall.envs.goal_world import GoalWorld
 from recall.envs.point_mass import PointMass, PointMassConfig
-from recall.envs.point_vector import World
 from recall.envs.u_maze import UMaze, UMazeConfig
 from recall.errors import ConfigError
 from recall.goal_agent import GoalAgentConfig
@@ -18,7 +20,7 @@ from recall.goal_training import GoalTraining
 from recall.identity import state_digest
 from recall.logbook import Means
 from recall.loop import Training
-from recall.runs import RunSpec
+from recall.runs import EnvConfig, RunSpec
 
 SNAPSHOTS = (0, 5, 30, 60)
 """Outer steps, beside the last, after which success at every goal is kept: those of Fig. 8, and the beginning."""
@@ -33,7 +35,7 @@ DIGESTED = ("agent", "curriculum", "recaller")
 class GoalSettings(NamedTuple):
     """The parts of a specification, as what they are."""
 
-    world: World
+    world: GoalWorld
     agent: GoalAgentConfig
     recall: GoalRecallConfig | None
 
@@ -42,11 +44,18 @@ def goal_settings(spec: RunSpec) -> GoalSettings:
     """World, agent and recall of a specification, which must be one of Goal GAN."""
     assert isinstance(spec.agent, GoalAgentConfig)
     assert spec.recall is None or isinstance(spec.recall, GoalRecallConfig)
-    if isinstance(spec.env, PointMassConfig):
-        return GoalSettings(PointMass(spec.env), spec.agent, spec.recall)
-    if isinstance(spec.env, UMazeConfig):
-        return GoalSettings(UMaze(spec.env), spec.agent, spec.recall)
-    raise ConfigError(f"the environment is {spec.env.env_id}; goals are generated for point masses alone")
+    return GoalSettings(world_of(spec.env), spec.agent, spec.recall)
+
+
+def world_of(config: EnvConfig) -> GoalWorld:
+    """The world that a configuration describes."""
+    if isinstance(config, PointMassConfig):
+        return PointMass(config)
+    if isinstance(config, UMazeConfig):
+        return UMaze(config)
+    if isinstance(config, AntUMazeConfig):
+        return AntUMaze(config)
+    raise ConfigError(f"the environment is {config.env_id}; goals are generated for point masses and the ant alone")
 
 
 class GoalGanTraining(Training):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from recall.agents.actor import act_normalised
 from recall.coverage import CoverageConfig, coverage_config, coverage_goals, success_map
-from recall.envs.point_vector import World
+from recall.envs.goal_world import GoalWorld
 from recall.goal_gan_training import goal_settings
 from recall.policies import Policy, comparison
 from recall.seeding import GOAL_STREAMS, Streams
@@ -37,10 +37,10 @@ def evaluate_coverage(policy: Policy, attempts: int | None = None, seed: int | N
     return pd.concat(tables, ignore_index=True)
 
 
-def last_noise(policy: Policy, world: World, config: CoverageConfig) -> Sequence[np.random.Generator]:
+def last_noise(policy: Policy, world: GoalWorld, config: CoverageConfig) -> Sequence[np.random.Generator]:
     """Generators of the policies' noise where the training's last measurement of coverage found them."""
     generators = Streams(policy.spec.seeds, GOAL_STREAMS)["coverage"]
-    shape = (config.horizon, len(coverage_goals(world)) * config.attempts, world.dimension)
+    shape = (config.horizon, len(coverage_goals(world)) * config.attempts, world.action_dim)
     for _ in range(-(-policy.spec.n_updates // policy.spec.eval_every)):  # one before the first outer step, then these
         for generator in generators:
             generator.standard_normal(shape, np.float32)

@@ -11,7 +11,7 @@ from recall.agents.trpo_imitation import Imitation
 from recall.agents.trpo_learner import TRPO
 from recall.best_tuples import BestTuples
 from recall.buffers import TimedRollout, by_run
-from recall.envs.point_vector import World
+from recall.envs.goal_world import GoalWorld
 from recall.errors import ConfigError
 from recall.rewards_to_go import RewardsToGo, transitions
 from recall.seeding import Streams
@@ -25,15 +25,15 @@ class GoalRecallConfig(TraceConfig):
     The arm *as written* has normalise=False, action_std=1.0, stay_in_range=False, velocity="rest", kl_share=None. In
     both the weight is 1, and the model learns from the tuples of episodes that reached their goals (Sec. 10).
 
-    The model knows position and velocity, not the goal: how a point moves does not depend on where it wants to go. What
-    the policy imitates is told the goal that the trace ends at.
+    The model knows the state, not the goal: how a body moves does not depend on where it wants to go. What the policy
+    imitates is told the goal that the trace ends at.
     """
 
     version: ClassVar[int] = 1
     """Raised by every change that moves numbers; part of the identity of a run."""
 
     length: int = 20
-    """Steps of a trace. Sec. 10 has 20 for the point mass in the U."""
+    """Steps of a trace. Sec. 10 has 20 for the point mass in the U, 50 for the ant."""
     target_fraction: None = None
     """Not used: every generated goal may be the end of a trace. Ours."""
     stay_in_range: bool = True
@@ -44,7 +44,8 @@ class GoalRecallConfig(TraceConfig):
     Sec. 11.2 has."""
     velocity: Literal["rest", "nearest"] = "nearest"
     """Of the state that a goal stands for: that of the nearest state held, or none. Sec. 2.2 has goal and state
-    identical and is silent of velocities, which we read as rest; nearest is ours, since episodes end in motion."""
+    identical and is silent of velocities, which we read as rest; nearest is ours, since episodes end in motion. An
+    ant's joints are in either case those of the nearest state; Sec. 2.2 has a valid random configuration."""
     learning_rate: float = 1e-3
     """Adam's step size of imitation, alpha of Algorithm 2. A trust region has none; ours, that of the page trpo."""
     weight: float = 1.0
@@ -75,17 +76,17 @@ class GoalRecaller(Tracer):
     Args:
         config: settings.
         agent: whose policies are pulled.
-        world: of the points; what it says of feasible goals is measured, not used.
+        world: where; what it says of feasible goals is measured, not used.
         streams: random numbers; those of the agent and of its goals are not touched.
     """
 
     config: GoalRecallConfig
 
-    def __init__(self, config: GoalRecallConfig, agent: TRPO, world: World, streams: Streams) -> None:
-        state_dim = 2 * world.dimension
-        super().__init__(config, state_dim, world.dimension, None, streams)
+    def __init__(self, config: GoalRecallConfig, agent: TRPO, world: GoalWorld, streams: Streams) -> None:
+        state_dim, action_dim = world.state_dim, world.action_dim
+        super().__init__(config, state_dim, action_dim, None, streams)
         self.world = world
-        self.successes = BestTuples(config.capacity, len(streams.seeds), state_dim, world.dimension)
+        self.successes = BestTuples(config.capacity, len(streams.seeds), state_dim, action_dim)
         bound = None if config.kl_share is None else config.kl_share * agent.target_kl
         self.imitation = Imitation(agent, config.learning_rate, config.weight, bound)
         self.begin([])
@@ -126,7 +127,7 @@ class GoalRecaller(Tracer):
 
     def _remember(self, rollout: TimedRollout) -> None:
         """Let the units follow a rollout, and keep what led to a goal; states are without their goals."""
-        dims = 2 * self.world.dimension
+        dims = self.world.state_dim
         states = replace(rollout, obs=rollout.obs[..., :dims], next_obs=rollout.next_obs[..., :dims])
         self.units.take_note(transitions(states))
         found, returns = self._returns.add(states)
@@ -142,7 +143,7 @@ class GoalRecaller(Tracer):
     def _targets(self) -> np.ndarray:
         """Generated goals at which traces end, drawn uniformly, (runs, traces, dimension)."""
         goals = np.stack(self._goals).astype(np.float32)
-        allowed = self.units.in_range(at_rest(goals)) | (not self.config.stay_in_range)
+        allowed = self.units.in_range(goals) | (not self.config.stay_in_range)
         uniform, drawn = self.streams.uniform("traces", self.config.n_traces), []
         for made, mask, u in zip(goals, allowed, uniform, strict=True):
             pool = made[mask] if mask.any() else made
@@ -150,15 +151,20 @@ class GoalRecaller(Tracer):
         return np.stack(drawn)
 
     def _decoded(self, goals: np.ndarray) -> np.ndarray:
-        """States that goals (runs, traces, dimension) stand for (Sec. 2.2's D), (runs, traces, 2 * dimension)."""
-        if self.config.velocity == "rest":
-            return at_rest(goals)
-        velocity = np.empty_like(goals)
-        dimension, held = self.world.dimension, self.successes
+        """States that goals (runs, traces, dimension) stand for (Sec. 2.2's D), (runs, traces, state_dim).
+
+        Each is the state held that is nearest to the goal, moved there, perhaps without its velocities. A point has no
+        more to it than that; an ant so stands or goes as one of those did that reached their goals.
+        """
+        world, held, states = self.world, self.successes, []
         for run, count in enumerate(held.counts):
-            states = held.held.next_obs[run, :count]
-            velocity[run] = states[nearest(goals[run], states[:, :dimension]), dimension:]
-        return np.concatenate([goals, velocity], 2)
+            known = held.held.next_obs[run, :count]
+            states.append(known[nearest(goals[run], known[:, : world.dimension])])
+        found = np.stack(states)
+        found[..., : world.dimension] = goals
+        if self.config.velocity == "rest":
+            found[..., world.position_dim :] = 0
+        return found
 
     def _parts(self) -> dict[str, Any]:
         return {"successes": self.successes, "imitation": self.imitation}
@@ -172,11 +178,6 @@ class GoalRecaller(Tracer):
         super().load_state(state)
         for name, part in self._parts().items():
             part.load_state(state[name])
-
-
-def at_rest(goals: np.ndarray) -> np.ndarray:
-    """States in places (..., dimension) without velocity, (..., 2 * dimension)."""
-    return np.concatenate([goals, np.zeros_like(goals)], -1)
 
 
 def nearest(goals: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from recall.agents.trpo_learner import TRPO
 from recall.attempts import Attempts, attempt, visited
 from recall.buffers import TimedRollout, of_finite_horizon
 from recall.coverage import coverage_config, success_map
-from recall.envs.point_vector import World
+from recall.envs.goal_world import GoalWorld
 from recall.goal_curriculum import CurriculumConfig, GoalCurriculum
 from recall.goal_labels import success_rates
 from recall.goal_recaller import GoalRecallConfig, GoalRecaller
@@ -40,6 +40,9 @@ U_MAZE = TRPOConfig(
 POINT_MASS = replace(U_MAZE, discount=0.995, hidden=(32, 32))
 """What they have in N dimensions."""
 
+ANT = replace(U_MAZE, n_envs=200, n_steps=500)
+"""What they have in the ant's maze: their standard deviation learns there too."""
+
 PURPOSES = ("training", "visits", "labels", "evaluation")
 """What environment steps are made for, and counted by."""
 
@@ -60,7 +63,7 @@ class GoalTraining:
 
     def __init__(
         self,
-        world: World,
+        world: GoalWorld,
         agent: TRPOConfig,
         curriculum: CurriculumConfig,
         seeds: Sequence[int],
@@ -69,7 +72,7 @@ class GoalTraining:
     ) -> None:
         self.world, self.config, self.clock = world, curriculum, clock
         self.streams = Streams(seeds, GOAL_STREAMS)
-        self.agent = TRPO(agent, 3 * world.dimension, world.dimension, self.streams)
+        self.agent = TRPO(agent, world.state_dim + world.dimension, world.action_dim, self.streams)
         self.curriculum = GoalCurriculum(curriculum, world, self.streams)
         self.rollouts = GoalRollouts(world, len(seeds), agent.n_envs)
         self.recaller = recall and GoalRecaller(recall, self.agent, world, self.streams)
@@ -111,7 +114,7 @@ class GoalTraining:
         if self.recaller:
             self.recaller.begin([each[: self.config.new_goals] for each in goals])
         for _ in range(self.config.inner_iterations):
-            noise = streams.normal("policy", config.n_steps, config.n_envs, self.world.dimension)
+            noise = streams.normal("policy", config.n_steps, config.n_envs, self.world.action_dim)
             uniform = streams.uniform("env", config.n_steps, config.n_envs)
             with self.clock("environment"):
                 rollout = self.rollouts.collect(self.agent.act, noise, uniform)

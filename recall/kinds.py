@@ -6,6 +6,7 @@ from recall.agents.actor_critic import ActorCriticConfig
 from recall.agents.sac import SACConfig
 from recall.agents.trpo import TRPOConfig
 from recall.continuous_recaller import ContinuousRecallConfig
+from recall.envs.ant_settings import AntUMazeConfig
 from recall.envs.four_rooms import FourRoomsConfig
 from recall.envs.gym_env import GymConfig
 from recall.envs.point_mass import PointMassConfig
@@ -49,7 +50,7 @@ KINDS = {
         Kind(ActorCriticConfig, OnPolicyTraining, RecallConfig, (FourRoomsConfig,)),
         Kind(SACConfig, OffPolicyTraining, ContinuousRecallConfig, (GymConfig,)),
         Kind(TRPOConfig, TrustRegionTraining, TrustRegionRecallConfig, (GymConfig,)),
-        Kind(GoalAgentConfig, GoalGanTraining, GoalRecallConfig, (PointMassConfig, UMazeConfig)),
+        Kind(GoalAgentConfig, GoalGanTraining, GoalRecallConfig, (PointMassConfig, UMazeConfig, AntUMazeConfig)),
     )
 }
 """By the name of the agent. A new agent is a line here: it is then trained, resumed, swept, stored and audited."""

@@ -83,9 +83,9 @@ class Units:
         return np.clip(x, -1, 1) if self.pre_tanh is None else np.tanh(x)
 
     def in_range(self, obs: np.ndarray) -> np.ndarray:
-        """Whether states lie where the data has been, (runs, n)."""
+        """Whether states, or their first dimensions, lie where the data has been, (runs, n)."""
         slack = RANGE_SLACK * (self.obs.high - self.obs.low)
-        low, high = self.obs.low - slack, self.obs.high + slack
+        low, high = (each[:, : obs.shape[2]] for each in (self.obs.low - slack, self.obs.high + slack))
         return np.asarray(((obs >= low[:, None]) & (obs <= high[:, None])).all(2))
 
     def _scaled(self, values: np.ndarray, moments: RunningMoments) -> np.ndarray:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from recall import goal_curriculum, goal_training
+from recall.envs.ant_settings import AntUMazeConfig
 from recall.envs.point_mass import PointMassConfig
 from recall.envs.u_maze import UMazeConfig
 from recall.goal_agent import GoalAgentConfig
@@ -35,6 +36,13 @@ TASKS = {
 }
 """Goals are near enough to be reached now and then."""
 
+ANT = Task(
+    "ant-u-maze",
+    AntUMazeConfig(horizon=40, reach=2.0),
+    small_agent(goal_training.ANT, goal_curriculum.ANT_MAZE),
+)
+"""The same with an ant, whose outer steps take seconds; whoever trains it shortens the measurements of coverage too."""
+
 REPAIRED = GoalRecallConfig(length=4, n_traces=6, model_updates=3, model_batch=32, capacity=200, learning_rate=0.03)
 ARMS = {
     "baseline": None,
@@ -49,7 +57,7 @@ def goal_spec(
     arm: str = "recall", task: str = "u-maze", seeds: tuple[int, ...] = (0,), outer_steps: int = 3, **recall: object
 ) -> RunSpec:
     """A run of some outer steps, evaluated after each second one."""
-    found, config = TASKS[task], ARMS[arm]
+    found, config = ANT if task == ANT.label else TASKS[task], ARMS[arm]
     config = config and replace(config, **recall)  # type: ignore[arg-type]
     steps = outer_steps * found.agent.steps_per_update
     return RunSpec("goal-gan", arm, found.label, found.env, found.agent, config, seeds, steps, min(2, outer_steps))

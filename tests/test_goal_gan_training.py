@@ -125,5 +125,5 @@ def test_an_audit_repeats_a_part_to_the_byte_and_finds_what_was_edited(
 
 def test_other_environments_are_refused() -> None:
     spec = replace(goal_spec(), env=FourRoomsConfig(7))
-    with pytest.raises(ConfigError, match="goals are generated for point masses alone"):
+    with pytest.raises(ConfigError, match="goals are generated for point masses and the ant alone"):
         GoalGanTraining(spec)

@@ -1,4 +1,4 @@
-"""The page goal-gan: the runs it means, and what it refuses."""
+"""The pages goal-gan and ant-maze: the runs they mean, and what they refuse."""
 
 import json
 from typing import Any
@@ -7,10 +7,12 @@ import pytest
 from small_control import run_eagerly
 
 from recall.analysis.claims import load_claims
+from recall.envs.ant_settings import AntUMazeConfig
 from recall.envs.point_mass import PointMassConfig
 from recall.errors import ConfigError, ParameterError
 from recall.goal_agent import GoalAgentConfig
-from recall.goal_parameters import GoalGanParameters
+from recall.goal_experiments import ARMS
+from recall.goal_parameters import AntMazeParameters, GoalGanParameters
 from recall.goal_recaller import GoalRecallConfig
 from recall.pages import claims_file
 from recall.parameters import check_parameters
@@ -23,11 +25,12 @@ LABELS = ("point-mass", "point-mass-3", "point-mass-4", "point-mass-5", "point-m
 def test_the_published_page() -> None:
     specs = GoalGanParameters().specs()
     assert [(spec.env_label, spec.arm, *spec.seeds) for spec in specs] == [
-        (label, arm, seed) for label in LABELS for arm in ("baseline", "recall", "as-written") for seed in range(5)
+        (label, arm, seed) for label in LABELS for arm in ("baseline", "recall") for seed in range(5)
     ]
     assert {(spec.n_updates, spec.agent.steps_per_update, spec.eval_every) for spec in specs} == {(100, 100_000, 1)}
     assert {spec.recall.length for spec in specs if isinstance(spec.recall, GoalRecallConfig)} == {20}
     assert len({spec.folder for spec in specs}) == len({spec.key for spec in specs}) == len(specs)
+    assert {spec.arm for spec in GoalGanParameters(arms="all").specs()} == {*ARMS}
 
 
 def test_environments_and_arms_are_those_that_the_claims_name() -> None:
@@ -47,7 +50,7 @@ def test_settings_are_of_their_task() -> None:
 
 def test_specifications_come_back_from_what_records_keep(monkeypatch: pytest.MonkeyPatch) -> None:
     run_eagerly(monkeypatch)
-    for spec in GoalGanParameters(seeds=1).specs():
+    for spec in GoalGanParameters(seeds=1, arms="all").specs():
         assert spec_from_json(json.loads(json.dumps(spec_json(spec)))) == spec
 
 
@@ -56,7 +59,7 @@ def test_one_dimension_for_strangers() -> None:
     specs = GoalGanParameters(**check_parameters(GoalGanParameters, raw)).specs()
     assert {spec.env_label for spec in specs} == {"point-mass-4"}
     assert {spec.env for spec in specs} == {PointMassConfig(4)}
-    assert len(specs) == 3 * 2
+    assert len(specs) == 2 * 2
 
 
 def test_parameters_reach_every_run() -> None:
@@ -91,3 +94,62 @@ def test_parameters_reach_every_run() -> None:
 def test_parameters_out_of_range_are_refused(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises((ParameterError, ConfigError), match=sentence):
         GoalGanParameters(**wrong)
+
+
+# The ant
+
+
+def test_the_published_page_of_the_ant() -> None:
+    specs = AntMazeParameters().specs()
+    assert [(spec.env_label, spec.arm, *spec.seeds) for spec in specs] == [
+        ("ant-u-maze", arm, seed) for arm in ("baseline", "recall") for seed in range(5)
+    ]
+    assert {(spec.page, spec.n_updates, spec.agent.steps_per_update, spec.eval_every) for spec in specs} == {
+        ("ant-maze", 60, 500_000, 5)
+    }
+    assert {spec.env for spec in specs} == {AntUMazeConfig()}
+    assert {spec.recall.length for spec in specs if isinstance(spec.recall, GoalRecallConfig)} == {50}
+    for spec in specs:
+        assert isinstance(spec.agent, GoalAgentConfig)
+        curriculum = spec.agent.curriculum
+        assert (curriculum.label_attempts, curriculum.gan.updates, curriculum.archive_visited) == (0, 250, True)
+        assert (curriculum.min_success, curriculum.max_success) == (0.1, 0.9)
+
+
+def test_the_ants_runs_are_those_that_the_claims_name_and_come_back_from_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run_eagerly(monkeypatch)
+    specs = AntMazeParameters(seeds=1).specs()
+    claims = [claim for claim in load_claims(claims_file()) if claim.page == "ant-maze"]
+    assert {claim.id for claim in claims} == {"fig4b", "fig3-fig9-coverage"}
+    runs = {(spec.env_label, spec.arm) for spec in specs}
+    for claim in claims:
+        assert {(env, arm) for env in claim.environments for arm in ("baseline", "recall")} <= runs
+    for spec in specs:
+        assert spec_from_json(json.loads(json.dumps(spec_json(spec)))) == spec
+
+
+def test_a_strangers_ant() -> None:
+    raw = {"seeds": "1", "outer_steps": "2", "length": "9", "weight": "0.5", "first_seed": "7"}
+    specs = AntMazeParameters(**check_parameters(AntMazeParameters, raw)).specs()
+    assert [(spec.arm, spec.seeds, spec.total_steps, spec.eval_every) for spec in specs] == [
+        (arm, (7,), 1_000_000, 2) for arm in ("baseline", "recall")
+    ]
+    recall = specs[1].recall
+    assert isinstance(recall, GoalRecallConfig)
+    assert (recall.length, recall.weight) == (9, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"arms": "as-written"}, "arms has as-written; known are all, baseline, recall"),
+        ({"outer_steps": 0}, "outer_steps is 0; it must be from 1"),
+        ({"outer_steps": 1000}, "which gives 201 evaluations"),
+        ({"length": 0}, "length is 0"),
+    ],
+)
+def test_the_ants_parameters_out_of_range_are_refused(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ParameterError, match=sentence):
+        AntMazeParameters(**wrong)

@@ -9,8 +9,8 @@ import pytest
 
 from recall import goal_curriculum, goal_training
 from recall.buffers import of_finite_horizon
+from recall.envs.goal_world import near
 from recall.envs.point_mass import PointMass, PointMassConfig
-from recall.envs.point_vector import near
 from recall.envs.u_maze import UMaze, UMazeConfig
 from recall.goal_gan import GoalGANConfig
 from recall.goal_rollouts import GoalRollouts

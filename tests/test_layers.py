@@ -45,7 +45,7 @@ LAYERS = [  # from the top; a name stands for a module, or a package with everyt
     ["networks", "functional", "engine", "native", "imitation", "evaluation"],
     ["best_tuples", "rewards_to_go", "replay", "normalization", "returns", "seeding"],
     ["buffers"],
-    ["checkpoints", "storage", "progress", "parameters", "identity", "errors"],
+    ["checkpoints", "storage", "progress", "parameters", "threads", "identity", "errors"],
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 BELOW_ANALYSIS = ("errors", "identity")

@@ -16,7 +16,8 @@ import recall.envs
 from recall.envs.point_env import PointEnv, PointMassEnv, UMazeEnv
 from recall.envs.point_mass import DIMENSIONS, PointMass, PointMassConfig
 from recall.envs.point_vector import VectorPoints, World
-from recall.envs.u_maze import CELLS, UMaze, UMazeConfig
+from recall.envs.u_maze import UMaze, UMazeConfig
+from recall.envs.u_shape import CELLS
 from recall.errors import ConfigError
 
 MAP = ("#####", "#S..#", "###.#", "#T..#", "#####")

@@ -11,7 +11,7 @@ FIRST = "in the first row, before any training"
 STEP = Column(
     "step", "environment steps", "Steps that the seed has trained on so far; those beside it are not among them."
 )
-OUTER_STEP = Column("outer_step", "outer steps", "How many the seed has made so far: the axis of Fig. 4, 8.")
+OUTER_STEP = Column("outer_step", "outer steps", "How many the seed has made so far: the axis of Fig. 4, 8, 9.")
 LEARNED = [
     replace(column, meaning=column.meaning.replace("over the updates since", "over the outer steps since"), empty=FIRST)
     for column in TRUST_REGION_TABLES["metrics"].columns
@@ -80,7 +80,11 @@ GOAL_TABLES: dict[str, Table] = {
             OUTER_STEP,
             Column("x", "length", "First coordinate of the goal."),
             Column("y", "length", "Second coordinate of the goal."),
-            Column("success", "share", "Attempts that reached it, of two in the maze, of three elsewhere."),
+            Column(
+                "success",
+                "share",
+                "Attempts that reached it, of two for the point mass in the maze, of three elsewhere.",
+            ),
         ),
     ),
     "digests": Table(

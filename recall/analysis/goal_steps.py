@@ -19,7 +19,7 @@ from recall.analysis.stats import Interval, mean_interval
 from recall.analysis.style import ARMS, FAINT, STYLE, arm_style, environment_name
 
 THRESHOLDS = (0.5, 0.9)
-"""Coverage that is waited for."""
+"""Coverage that is waited for, unless a page has other numbers."""
 
 CLOCKS = (OUTER_STEPS, replace(ALL_STEPS, label="environment steps of any purpose, millions"))
 """What is counted until then."""
@@ -33,25 +33,30 @@ BELOW = 0.11
 MILLION = 1e6
 
 
-def arrivals(metrics: pd.DataFrame) -> pd.DataFrame:
+def arrivals(metrics: pd.DataFrame, thresholds: Sequence[float] = THRESHOLDS) -> pd.DataFrame:
     """Steps of every seed until its coverage stays at a threshold for three measurements.
 
     Args:
         metrics: tidy table of that name.
+        thresholds: shares of the goals.
 
     Returns:
         A row a seed, threshold and clock: env, arm, seed, threshold, clock, value (inf for never) and budget, both in
         the unit of the clock's axis.
     """
     clocks = {OUTER_STEPS.column: metrics[OUTER_STEPS.column], ALL_STEPS.column: in_all(metrics)}
-    return pd.concat([_arrivals(metrics.assign(step=clocks[clock.column]), clock) for clock in CLOCKS])
+    parts = [
+        _scaled(steps_to_threshold(metrics.assign(step=clocks[clock.column]), "coverage", each, hold=3), clock, each)
+        for clock in CLOCKS
+        for each in thresholds
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
-def _arrivals(metrics: pd.DataFrame, clock: Quantity) -> pd.DataFrame:
-    found = [steps_to_threshold(metrics, "coverage", t, hold=3).assign(threshold=t) for t in THRESHOLDS]
-    table = pd.concat(found, ignore_index=True)
+def _scaled(table: pd.DataFrame, clock: Quantity, threshold: float) -> pd.DataFrame:
+    """Arrivals in the unit of a clock's axis."""
     scaled = table[["value", "budget"]] / clock.scale
-    return table.assign(clock=clock.column, value=scaled["value"], budget=scaled["budget"])
+    return table.assign(threshold=threshold, clock=clock.column, value=scaled["value"], budget=scaled["budget"])
 
 
 def mean_arrival(times: pd.DataFrame) -> Interval:
@@ -71,7 +76,7 @@ def arrival_dots(times: pd.DataFrame, arms: Sequence[str] = CONTROL) -> list[Pan
     return [
         _arrival_panel(wanted[(wanted["clock"] == clock.column) & (wanted["threshold"] == threshold)], clock, threshold)
         for clock in CLOCKS
-        for threshold in THRESHOLDS
+        for threshold in sorted(set(wanted["threshold"]))
     ]
 
 
@@ -144,7 +149,7 @@ def arrivals_for_people(times: pd.DataFrame, clock: Quantity) -> pd.DataFrame:
             (environment_name(env), arm_style(arm).label): arrival_in_words(of_arm)
             for env, arm, of_arm in _cells(rows[rows["threshold"] == threshold], environments, arms)
         }
-        for threshold in THRESHOLDS
+        for threshold in sorted(set(rows["threshold"]))
     }
     return _indexed(pd.DataFrame(cells, dtype=str))
 

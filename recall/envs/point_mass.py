@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from recall.envs.point_settings import refuse_bad_settings
+from recall.envs.point_vector import World
 from recall.errors import ConfigError
 
 DIMENSIONS = range(2, 7)
@@ -51,7 +52,7 @@ class PointMassConfig:
         refuse_bad_settings(self)
 
 
-class PointMass:
+class PointMass(World):
     """The dynamics of any number of points at once; all arrays have shape (n, dimension).
 
     Attributes:

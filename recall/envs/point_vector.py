@@ -4,27 +4,37 @@ from typing import Protocol
 
 import numpy as np
 
+from recall.envs.goal_world import GoalWorld, near
 
-class World(Protocol):
+
+class World(GoalWorld, Protocol):
     """Where points move: the dynamics, and which goals there are."""
 
-    dimension: int
-    horizon: int
-    success_radius: float
     max_velocity: float
     low: np.ndarray
     high: np.ndarray
-    goal_centre: np.ndarray
-    goal_range: float
+
+    @property
+    def state_dim(self) -> int:
+        """Position and velocity."""
+        return 2 * self.dimension
+
+    @property
+    def position_dim(self) -> int:
+        """A point is where its position is."""
+        return self.dimension
+
+    @property
+    def action_dim(self) -> int:
+        """A push along each coordinate."""
+        return self.dimension
+
+    def stepper(self, n_envs: int) -> "VectorPoints":
+        """So many points in this world."""
+        return VectorPoints(self, n_envs)
 
     def move(self, position: np.ndarray, velocity: np.ndarray, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Position and velocity after a step of actions in [-1, 1], all (n, dimension)."""
-
-    def feasible(self, goals: np.ndarray) -> np.ndarray:
-        """Which goals (..., dimension) could be reached, (...)."""
-
-    def sample_goals(self, generator: np.random.Generator, n: int) -> np.ndarray:
-        """Feasible goals, drawn uniformly, (n, dimension)."""
 
 
 class VectorPoints:
@@ -93,14 +103,3 @@ class VectorPoints:
         for name in ("position", "velocity", "goal", "elapsed"):
             setattr(self, name, state[name].copy())
         self._feasible = self.world.feasible(self.goal)
-
-
-def near(achieved: np.ndarray, goal: np.ndarray, radius: float) -> np.ndarray:
-    """Which positions (..., dimension) are within the radius of their goals (Held et al. 2017), (...)."""
-    away = achieved - goal
-    return np.einsum("...d,...d->...", away, away) < radius**2
-
-
-def reached(world: World, achieved: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """Which positions (..., dimension) reach their goals: near them, and the goals are feasible, (...)."""
-    return near(achieved, goal, world.success_radius) & world.feasible(goal)

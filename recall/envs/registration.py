@@ -1,6 +1,8 @@
 """Gymnasium's registered environments: made or refused in a sentence, and what of them the agents can use."""
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -45,7 +47,8 @@ def made(env_id: str, **settings: Any) -> gym.Env:
     """
     spec = registered(env_id)
     try:
-        return gym.make(spec, **settings)
+        with _no_word_of_models(spec):
+            return gym.make(spec, **settings)
     except (gym.error.Error, ImportError) as error:
         reason = str(error).rstrip(".")
         raise ConfigError(
@@ -53,6 +56,23 @@ def made(env_id: str, **settings: Any) -> gym.Env:
         ) from error
     except Exception as error:
         raise ConfigError(f"{env_id} cannot be made: its code raises {in_words(error)}; mend it") from error
+
+
+@contextmanager
+def _no_word_of_models(spec: EnvSpec) -> Iterator[None]:
+    """Of Gymnasium's own models, which nobody here can mend, MuJoCo warns neither console nor a file in the folder."""
+    if not str(spec.entry_point).startswith("gymnasium.envs.mujoco"):
+        yield
+        return
+    from mujoco import MjLogConfig
+
+    before, silent = MjLogConfig.get(), MjLogConfig.get()
+    silent.logto_console = silent.logto_file = False
+    silent.set()
+    try:
+        yield
+    finally:
+        before.set()
 
 
 def in_words(error: Exception) -> str:

@@ -7,10 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from recall.envs.point_settings import refuse_bad_settings
+from recall.envs.point_vector import World
+from recall.envs.u_shape import UShape
 from recall.errors import ConfigError
-
-CELLS = ((0, 0), (1, 0), (2, 0), (2, 1), (2, 2), (1, 2), (0, 2))
-"""The free cells from start to tip, as (x, y) in cells from the start (Held et al. 2017, maze 0)."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,12 @@ class UMazeConfig:
         return self.density * 4 / 3 * pi * self.ball_radius**3
 
 
-class UMaze:
+class UMaze(UShape, World):
     """The dynamics of any number of balls at once; all arrays have shape (n, 2).
 
-    The U is a square room of three by three cells with the first cell's middle at (0, 0), and one wall, two cells long,
-    that stands out from its left side. In the source the simulator's soft contacts hold the ball; here it stops where
-    it touches a wall, loses its velocity into the wall, and by friction some of that along it. A step moves it along x
-    first, then along y, so that no velocity takes it through a wall or past a corner.
+    In the source the simulator's soft contacts hold the ball; here it stops where it touches a wall, loses its velocity
+    into the wall, and by friction some of that along it. A step moves it along x first, then along y, so that no
+    velocity takes it through a wall or past a corner.
 
     Attributes:
         dimension, horizon, success_radius: as the settings have them.
@@ -71,9 +69,8 @@ class UMaze:
         max_velocity: of each coordinate; out of reach within the horizon.
     """
 
-    dimension = 2
-
     def __init__(self, config: UMazeConfig) -> None:
+        super().__init__(config.cell_size, config.goal_range)
         self.config = config
         self.horizon, self.success_radius = config.horizon, config.reach
         half, radius = config.cell_size / 2, config.ball_radius
@@ -82,7 +79,6 @@ class UMaze:
         """Right end of the wall within the U, as the ball's centre meets it."""
         self.wall = (half - radius, 3 * half + radius)
         """Lower and upper side of the same."""
-        self.goal_centre, self.goal_range = np.full(2, config.cell_size), config.goal_range
         self.acceleration = config.max_force / config.mass
         self.max_velocity = self.acceleration * config.time_step * config.horizon
 
@@ -108,21 +104,3 @@ class UMaze:
         floor = np.where(between & above, upper, self.low[1])
         reached[:, 1] = np.clip(wanted[:, 1], floor, np.where(between & ~above, lower, self.high[1]))
         return reached
-
-    def feasible(self, goals: np.ndarray) -> np.ndarray:
-        """Which goals (..., 2) lie inside a free cell (source; the ball's radius does not count), (...)."""
-        size = self.config.cell_size
-        inside = ((goals > -size / 2) & (goals < 2.5 * size)).all(-1)
-        x, y = goals[..., 0], goals[..., 1]
-        return inside & ~((x <= 1.5 * size) & (y >= size / 2) & (y <= 1.5 * size))
-
-    def sample_goals(self, generator: np.random.Generator, n: int) -> np.ndarray:
-        """Feasible goals, drawn uniformly, (n, 2)."""
-        cells = np.array(CELLS)[generator.integers(len(CELLS), size=n)]
-        return self.config.cell_size * (cells + generator.uniform(-0.5, 0.5, (n, 2)))
-
-    def goal_grid(self, per_side: int = 4) -> np.ndarray:
-        """Goals that divide each free cell evenly, (cells * per_side ** 2, 2) (Held et al. 2017 have 4 a side)."""
-        offsets = (np.arange(per_side) + 0.5) / per_side - 0.5
-        within = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), -1).reshape(-1, 2)
-        return self.config.cell_size * (np.array(CELLS)[:, None] + within).reshape(-1, 2)
