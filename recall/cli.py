@@ -117,7 +117,7 @@ class Train:
     recall: bool = False
     """Learn from recall traces too."""
     steps: int | None = None
-    """Environment steps of every seed; None is 100,000 of sac and 1,000,000 of trpo."""
+    """Environment steps of every seed; None is 300,000 of sac and 1,000,000 of trpo."""
     seeds: int = 1
     """How many seeds, each a run of its own."""
     first_seed: int = 0

@@ -15,6 +15,7 @@ from recall.agents.actor_critic import ActorCriticConfig
 from recall.agents.sac import SACConfig
 from recall.agents.trpo import TRPOConfig
 from recall.continuous_recaller import ContinuousRecallConfig
+from recall.envs.ant_settings import AntUMazeConfig
 from recall.envs.four_rooms import FourRoomsConfig
 from recall.envs.gym_env import GymConfig
 from recall.envs.point_mass import PointMassConfig
@@ -38,6 +39,11 @@ def _trpo_budget(spec: RunSpec) -> trpo_experiments.Budget:
 def _goal_budget(spec: RunSpec) -> goal_experiments.Budget:
     """In outer steps; specifications count the environment steps of the training."""
     return goal_experiments.Budget(spec.n_updates, spec.eval_every)
+
+
+def _ant_budget(spec: RunSpec) -> goal_experiments.AntBudget:
+    """The same in the ant's maze."""
+    return goal_experiments.AntBudget(spec.n_updates, spec.eval_every)
 
 
 def _goal_agent(spec: RunSpec) -> GoalAgentConfig | None:
@@ -64,6 +70,8 @@ PARTS: dict[str, tuple[type, Callable[[RunSpec], object]]] = {
     "goal-gan box": (PointMassConfig, lambda spec: spec.env),
     "goal-gan maze": (UMazeConfig, lambda spec: spec.env),
     "goal-gan run": (goal_experiments.Budget, lambda spec: _goal_agent(spec) and _goal_budget(spec)),
+    "ant-maze maze": (AntUMazeConfig, lambda spec: spec.env),
+    "ant-maze run": (goal_experiments.AntBudget, lambda s: isinstance(s.env, AntUMazeConfig) and _ant_budget(s)),
 }
 """The configurations of a run: the class that documents them, and where a specification has their values, if it has."""
 

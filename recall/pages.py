@@ -11,6 +11,7 @@ from pathlib import Path
 from recall.analysis.claims import load_claims, page_hashes
 from recall.analysis.records import Record, find_records, load_record
 from recall.errors import RecordError
+from recall.goal_parameters import AntMazeParameters as AntMazeParameters
 from recall.goal_parameters import GoalGanParameters as GoalGanParameters
 from recall.page_parameters import FourRoomsParameters as FourRoomsParameters
 from recall.page_parameters import PageParameters
@@ -35,7 +36,8 @@ PAGES: dict[str, type[PageParameters]] = {
     for schema in (
         *(FourRoomsParameters, BaselinesParameters, SacParameters),
         *(DoseParameters, DeltaStateParameters, SacChecksParameters),
-        *(TrpoParameters, TraceLengthParameters, TraceSweepsParameters, GoalGanParameters),
+        *(TrpoParameters, TraceLengthParameters, TraceSweepsParameters),
+        *(GoalGanParameters, AntMazeParameters),
     )
 }
 """Pages that can be re-executed with parameters."""

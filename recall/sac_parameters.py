@@ -20,11 +20,11 @@ from recall.page_parameters import check_ranges, chosen_arms, numbers
 from recall.runs import RunSpec
 from recall.sac_experiments import (
     ARMS,
-    BASELINES,
     CHECKED,
+    DOSED,
     MUJOCO,
-    PILOT,
     TEMPERATURE,
+    TRAINED,
     WEIGHTS,
     Budget,
     delta_state,
@@ -33,6 +33,9 @@ from recall.sac_experiments import (
     sac_checks,
 )
 
+TRAINED_ARMS = "baseline,recall"
+"""Arms whose runs are published; the other one is not trained yet."""
+
 
 @dataclass(frozen=True)
 class BaselinesParameters:
@@ -40,7 +43,7 @@ class BaselinesParameters:
 
     page: ClassVar[str] = "baselines"
     shows: ClassVar[tuple[str, ...]] = ("baselines",)
-    published: ClassVar[tuple[str, ...]] = BASELINES
+    published: ClassVar[tuple[str, ...]] = TRAINED
 
     env_id: str | None = None
     """Gymnasium environments with commas between them; both observation and action must be vectors of real numbers.
@@ -104,14 +107,8 @@ class SacParameters(BaselinesParameters):
 
     page: ClassVar[str] = "sac"
     shows: ClassVar[tuple[str, ...]] = ("sac", "baselines")
-    published: ClassVar[tuple[str, ...]] = PILOT
 
-    env_id: str | None = None
-    """Gymnasium environments with commas between them; both observation and action must be vectors of real numbers.
-    None: Hopper-v5 and HalfCheetah-v5."""
-    seeds: int = 2
-    """Seeds of every arm, 1 to 200, each a run of its own."""
-    arms: str = "all"
+    arms: str = TRAINED_ARMS
     """Names of arms with commas between them, or all: baseline, recall, as-written."""
     weight: float | None = None
     """Imitation weight of every recall arm, 0 or more. None: each arm's own."""
@@ -141,11 +138,13 @@ class DoseParameters(BaselinesParameters):
 
     page: ClassVar[str] = "dose"
     shows: ClassVar[tuple[str, ...]] = ("dose",)
-    published: ClassVar[tuple[str, ...]] = PILOT
+    published: ClassVar[tuple[str, ...]] = DOSED
 
     env_id: str | None = None
     """Gymnasium environments with commas between them; both observation and action must be vectors of real numbers.
     None: Hopper-v5 and HalfCheetah-v5."""
+    total_steps: int = 100_000
+    """Environment steps of every seed, 100 or more, and more than random_steps."""
     weights: str = ",".join(f"{weight:g}" for weight in WEIGHTS)
     """Imitation weights with commas between them, 0 or more each."""
 

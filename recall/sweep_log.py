@@ -96,7 +96,7 @@ class SweepLog:
     def __exit__(self, *exception: object) -> None:
         for bar in self.bars.values():
             bar.close()
-        self.progress.__exit__()
+        self.progress.bar.close()
         self.file.close()
 
 

@@ -70,7 +70,7 @@ def build(source: Path) -> Path:
     code = "from jupyter_book.cli.main import main; main()"
     options = ["--toc", "book/_toc.yml", "--path-output", ".", "-W", "-n", "--keep-going", "-q"]
     command = [sys.executable, "-c", code, "build", ".", *options]
-    done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-5000:]
     return source / "_build/html"
 

@@ -156,5 +156,8 @@ def test_a_page_says_that_it_is_a_pilot_and_stops_when_it_is_none(tmp_path: Path
     assert text.startswith(
         "This is a **pilot**: 1 seed an arm in Ant-v5, full observation and Hopper-v5; a verdict needs 5"
     )
+    write_control_page(tmp_path / "some", environments=MUJOCO[1:], arms=("baseline", "recall"), seeds=5, evaluations=1)
+    lacking = f"**Not run yet**: {MUJOCO[0]}, without which no claim about all tasks is decided. "
+    assert pilot(tidy(find_records(tmp_path / "some")), judgements(claims)) == lacking
     write_control_page(tmp_path / "all", environments=MUJOCO, arms=("baseline", "recall"), seeds=5, evaluations=1)
     assert pilot(tidy(find_records(tmp_path / "all")), judgements(claims)) == ""

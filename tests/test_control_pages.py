@@ -33,6 +33,7 @@ FIGURES = {
     "trace-length": 6,
     "trace-sweeps": 8,
     "goal-gan": 11,
+    "ant-maze": 11,
 }
 """How many figures a page has where nothing is missing."""
 
@@ -87,8 +88,9 @@ def check_figures(root: Path, notebook: NotebookNode) -> int:
     return len(files)
 
 
-def test_the_pilot_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    notebook = executed(tmp_path, "sac", monkeypatch)
+def test_a_pilot_says_that_it_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"env_id": "Hopper-v5,HalfCheetah-v5", "seeds": 2, "total_steps": 100_000, "arms": "all"}
+    notebook = executed(tmp_path, "sac", monkeypatch, **given)
     assert check_figures(tmp_path, notebook) == FIGURES["sac"]
     answer = shown(notebook, "text/markdown")[0]
     assert answer.startswith("**Answer.** This is a **pilot**: 2 seeds an arm in HalfCheetah-v5 and Hopper-v5; ")
@@ -98,7 +100,7 @@ def test_the_pilot_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_fig_6_decides_and_fits_into_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five environments with five seeds each, for 300,000 steps."""
-    given = {"env_id": ",".join(MUJOCO), "seeds": 5, "total_steps": 300_000}
+    given = {"env_id": ",".join(MUJOCO), "arms": "all"}
     notebook = executed(tmp_path, "sac", monkeypatch, **given)
     assert check_figures(tmp_path, notebook) == FIGURES["sac"]
     answer = shown(notebook, "text/markdown")[0]
@@ -281,6 +283,27 @@ def test_generated_goals_as_published(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "by reference" in html
     assert "coverage of 90 %" in html
     assert len(nbformat.writes(notebook)) < MAX_NOTEBOOK_BYTES
+
+
+def test_the_ant_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = executed(tmp_path, "ant-maze", monkeypatch)
+    assert check_figures(tmp_path, notebook) == FIGURES["ant-maze"]
+    said = shown(notebook, "text/markdown")
+    assert said[0].startswith(
+        "**Answer.** After 60 outer steps, where the paper has up to 155 with recall traces and 275"
+    )
+    assert not any("–" in text for text in said[:2])
+    assert any("an ant that stands still covers 12 % of the maze" in text for text in said)
+    assert "56 outer steps" in "".join(shown(notebook, "text/html"))
+    assert len(nbformat.writes(notebook)) < MAX_NOTEBOOK_BYTES
+
+
+def test_a_strangers_ant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = executed(tmp_path, "ant-maze", monkeypatch, seeds=1, outer_steps=2, arms="baseline")
+    lacking = [text for text in shown(notebook, "text/markdown") if text.startswith("*No figure here")]
+    assert check_figures(tmp_path, notebook) == 4
+    assert len(lacking) == 7
+    assert "**not run**" in shown(notebook, "text/markdown")[0]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from recall.deviations import NAMES, PARTS, Setting, deviations, field_lines, settings, switches, value_used, write
 from recall.experiments import ARENAS, ARMS, Arm, four_rooms
-from recall.pages import GoalGanParameters, SacParameters, TrpoParameters
+from recall.pages import AntMazeParameters, GoalGanParameters, SacParameters, TrpoParameters
 from recall.runs import RunSpec
 
 SETTINGS = [setting for part in PARTS for setting in settings(part)]
@@ -39,7 +39,12 @@ class Special(Sample):
 
 
 def published(part: str) -> list[RunSpec]:
-    pages = {"sac": SacParameters(), "trpo": TrpoParameters(arms="all"), "goal-gan": GoalGanParameters()}
+    pages = {
+        "sac": SacParameters(arms="all"),
+        "trpo": TrpoParameters(arms="all"),
+        "goal-gan": GoalGanParameters(arms="all"),
+        "ant-maze": AntMazeParameters(),
+    }
     page = pages.get(part.partition(" ")[0])
     return page.specs() if page else four_rooms()
 
@@ -113,7 +118,7 @@ def test_what_a_line_says_of_its_source(line: str, source: bool, stated: str) ->
         ("sac", "hidden", "256, 256"),
         ("sac recall", "weight", "0.01 in recall; 1 in as-written"),
         ("sac recall", "target_fraction", "0.01 in recall; None in as-written"),
-        ("sac run", "total_steps", "100000"),
+        ("sac run", "total_steps", "300000"),
         ("trpo", "target_kl", "0.01"),
         ("trpo recall", "kl_share", "0.1; None in as-written"),
         ("trpo recall", "length", "20 in HalfCheetah-v5, Walker2d-v5; 10 in Hopper-v5; 50 in Ant-v5"),
@@ -127,6 +132,8 @@ def test_what_a_line_says_of_its_source(line: str, source: bool, stated: str) ->
         ("goal-gan box", "dimension", "2, 3, 4, 5, 6, by environment"),
         ("goal-gan maze", "cell_size", "2"),
         ("goal-gan run", "outer_steps", "100"),
+        ("ant-maze maze", "time_step", "0.02"),
+        ("ant-maze run", "outer_steps", "60"),
     ],
 )
 def test_the_value_is_the_one_that_is_used(part: str, name: str, value: str) -> None:
@@ -148,11 +155,11 @@ def test_the_table_has_a_row_a_setting() -> None:
 
 def test_a_page_without_a_part_has_no_row_of_it() -> None:
     assert [part for part in PARTS if deviations(four_rooms(), part).empty] == [
-        p for p in PARTS if p.startswith(("sac", "trpo", "goal-gan"))
+        p for p in PARTS if p.startswith(("sac", "trpo", "goal-gan", "ant-maze"))
     ]
     both = [*four_rooms(), *SacParameters().specs(), *TrpoParameters().specs()]
     assert value_used(setting("run", "total_steps"), both) == value_used(setting("run", "total_steps"), four_rooms())
-    assert value_used(setting("sac run", "total_steps"), both) == "100000"
+    assert value_used(setting("sac run", "total_steps"), both) == "300000"
 
 
 @pytest.mark.parametrize(("value", "text"), [(1e-5, "1e-05"), (0.3, "0.3"), (None, "None"), ((64, 32), "64, 32")])
@@ -161,7 +168,7 @@ def test_values_are_written_for_people(value: object, text: str) -> None:
 
 
 def test_switches_are_the_settings_in_which_the_arms_differ() -> None:
-    specs = SacParameters(env_id="Swimmer-v5,Ant-v5").specs()
+    specs = SacParameters(env_id="Swimmer-v5,Ant-v5", arms="all").specs()
     names = ["target_fraction", "normalise", "action_std", "stay_in_range", "joint", "weight", "pre_tanh"]
     assert switches(specs, "sac recall")["setting"].tolist() == names
     assert switches([spec for spec in specs if spec.arm != "as-written"], "sac recall").empty

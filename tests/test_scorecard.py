@@ -5,12 +5,13 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup, Tag
 from playwright.sync_api import sync_playwright
 from test_book_browser import CHROMIUM, QUIET
 
-from recall.analysis.cards import Html, Row, cards
+from recall.analysis.cards import Html, Row, cards, cards_of, titled
 from recall.analysis.claims import Claim, Judgement, Verdict, load_claims
 from recall.analysis.rules import WORDS
 from recall.analysis.scorecard import (
@@ -216,3 +217,11 @@ def test_what_is_not_html_is_escaped() -> None:
 def test_a_cell_too_few_is_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
         cards(("a", "b"), [Row(("x",))])
+
+
+def test_several_tables_stand_under_their_names() -> None:
+    frame = pd.DataFrame({"a": ["x"]})
+    assert titled({"p & q": frame, "r": frame}).splitlines() == [
+        *f"<b>p &amp; q</b>{cards_of(frame, 'p & q')}".splitlines(),
+        *f"<b>r</b>{cards_of(frame, 'r')}".splitlines(),
+    ]

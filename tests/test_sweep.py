@@ -17,6 +17,7 @@ from recall.on_policy import OnPolicyTraining
 from recall.runs import RunSpec
 from recall.store import Store
 from recall.sweep import train_missing
+from recall.threads import THREADS
 from recall.training import checkpoint_of, steps_of, train
 
 
@@ -44,6 +45,12 @@ def assert_bytes(store: Store, spec: RunSpec) -> None:
 def waiting(scratch: Path) -> list[str]:
     """Trainings that have not ended."""
     return [path.name for path in scratch.glob("**/*.checkpoint")]
+
+
+def test_where_there_are_more_cores_than_runs_each_run_has_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "cores", lambda: 5)
+    with cluster.local(2) as client:
+        assert set(client.run(os.getenv, THREADS).values()) == {"2"}
 
 
 def test_what_is_missing_is_trained_and_what_is_stored_is_not(

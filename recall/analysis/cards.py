@@ -52,6 +52,11 @@ def cards_of(frame: pd.DataFrame, caption: str = "") -> Html:
     return cards(list(frame), (Row(list(values)) for values in frame.itertuples(index=False)), caption)
 
 
+def titled(frames: Mapping[str, pd.DataFrame]) -> Html:
+    """Several tables below each other, each under its name."""
+    return Html("\n".join(f"<b>{to_html(title)}</b>{cards_of(frame, title)}" for title, frame in frames.items()))
+
+
 def grouped(frame: pd.DataFrame, caption: str = "") -> Html:
     """A narrow table that stays one on a phone: a heading for each value of the first index level.
 

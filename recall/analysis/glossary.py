@@ -10,6 +10,7 @@ from recall.analysis.trust_region_columns import TRUST_REGION_TABLES
 
 GLOSSARY: dict[str, dict[str, Table]] = {
     "four-rooms": GRID_TABLES,
+    "ant-maze": GOAL_TABLES,
     "baselines": CONTROL_TABLES,
     "delta-state": CONTROL_TABLES,
     "dose": CONTROL_TABLES,

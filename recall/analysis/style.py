@@ -147,10 +147,11 @@ DARK = ("policy", "training", "trust-region")
 """Parts that are drawn dark and dashed beside another one in the arm's colour."""
 
 
-POINTS = {
+GOAL_TASKS = {
     "point-mass": "point mass (N = 2)",
     **{f"point-mass-{n}": f"point mass (N = {n})" for n in range(3, 7)},
     "point-u-maze": "point mass (U-maze)",
+    "ant-u-maze": "ant (U-maze)",
 }
 """Tasks of Goal GAN, and how they are named."""
 
@@ -173,8 +174,8 @@ def _numbered(model: str, name: str) -> ArmStyle:
 
 def environment_name(label: str) -> str:
     """`side-19-hard` for people: side 19, hard; `point-mass-3` has N = 3. An id of Gymnasium is shown as it is."""
-    if label in POINTS:
-        return POINTS[label]
+    if label in GOAL_TASKS:
+        return GOAL_TASKS[label]
     if not label.startswith("side-"):
         return label.replace("-full", ", full observation")
     return label.replace("-hard", ", hard").replace("-", " ")

@@ -59,16 +59,15 @@ def medians(table: pd.DataFrame, env: str) -> dict[str, str]:
 
 def pilot(metrics: pd.DataFrame, judgements: Iterable[Judgement]) -> str:
     """What is missing before the claims about a page can be decided, as a sentence; empty if nothing is."""
-    environments = list(dict.fromkeys(env for each in judgements for env in each.current.claim.environments))
+    claimed = list(dict.fromkeys(env for each in judgements for env in each.current.claim.environments))
     seeds = int(metrics.groupby(["env", "arm"])["seed"].nunique().min())
     run = list(map(environment_name, sorted(set(metrics["env"]))))
-    if seeds >= MIN_SEEDS and set(environments) <= set(metrics["env"]):
-        return ""
-    noun = "seed" if seeds == 1 else "seeds"
-    return (
-        f"This is a **pilot**: {seeds} {noun} an arm in {listed(run)}; a verdict needs {MIN_SEEDS} in "
-        f"{listed(list(map(environment_name, environments)))}. "
-    )
+    lacking = [environment_name(env) for env in claimed if env not in set(metrics["env"])]
+    if seeds < MIN_SEEDS:
+        noun = "seed" if seeds == 1 else "seeds"
+        needed = listed(list(map(environment_name, claimed)))
+        return f"This is a **pilot**: {seeds} {noun} an arm in {listed(run)}; a verdict needs {MIN_SEEDS} in {needed}. "
+    return f"**Not run yet**: {listed(lacking)}, without which no claim about all tasks is decided. " if lacking else ""
 
 
 def control_in_words(
@@ -94,7 +93,9 @@ def control_in_words(
         "pilot": pilot(metrics, judgements),
         "steps": in_thousands(metrics["step"].max()),
         "gains": gains_in_words(differences, "recall"),
-        "pulls": "; ".join(f"{arm_style(arm).label} {pulls_in_words(recall, arm)}" for arm in RECALLING),
+        "pulls": "; ".join(
+            f"{arm_style(arm).label} {pulls_in_words(recall, arm)}" for arm in RECALLING if arm in set(recall["arm"])
+        ),
         "spent": overheads_in_words(spending, RECALLING),
     }
 
