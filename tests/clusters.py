@@ -17,6 +17,7 @@ from small_runs import small_spec
 
 from recall import cluster
 from recall.errors import TrainingStoppedError
+from recall.on_policy import OnPolicyTraining
 from recall.progress import Ended, Report
 from recall.runs import RunSpec
 from recall.store import Store
@@ -30,17 +31,29 @@ sys.path.insert(0, {tests!r})
 import clusters
 import recall.training, recall.worker
 recall.training.CHECKPOINT_SECONDS = recall.worker.REPORT_SECONDS = 0.1  # in the workers too, which import this file
+{everywhere}
 
 if __name__ == "__main__":
     {body}
 """
 
 
-def script(folder: Path, body: str) -> list[str]:
-    """The command of a script."""
+def script(folder: Path, body: str, everywhere: str = "") -> list[str]:
+    """The command of a script, one line of which the workers execute, too."""
     path = folder / "script.py"
-    path.write_text(SCRIPT.format(tests=str(Path(__file__).parent), body=body))
+    path.write_text(SCRIPT.format(tests=str(Path(__file__).parent), body=body, everywhere=everywhere))
     return [sys.executable, str(path)]
+
+
+def take_time() -> None:
+    """Let each update last so long that no machine is done with a run before it is killed."""
+    step = OnPolicyTraining.step
+
+    def slow_step(training: OnPolicyTraining) -> None:
+        time.sleep(0.05)
+        step(training)
+
+    OnPolicyTraining.step = slow_step
 
 
 def specs(n: int, updates: int = 400) -> list[RunSpec]:
@@ -117,12 +130,12 @@ def told(file: Path) -> dict:
 
 
 class Suicide(Killer):
-    """Kills its own process once both workers have reported, after printing theirs."""
+    """Kills its own process once both runs have a checkpoint, after printing the processes of both workers."""
 
     def reported(self, report: Report) -> None:
         """Die."""
         self.trained[report.run] = report.steps
-        if len(self.trained) == 2:
+        if all(checkpoint_of(spec).exists() for spec in specs(2)):
             print(*self.client.run(os.getpid).values(), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -156,7 +156,7 @@ def test_the_same_sweep_twice_at_once_trains_everything_once(tmp_path: Path, sto
 
 
 def test_workers_do_not_outlive_a_killed_client(tmp_path: Path, store: Store) -> None:
-    command = script(tmp_path, f"clusters.sweep_and_die({str(store.root)!r})")
+    command = script(tmp_path, f"clusters.sweep_and_die({str(store.root)!r})", everywhere="clusters.take_time()")
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == -signal.SIGKILL
     workers = [int(pid) for pid in done.stdout.split()]
