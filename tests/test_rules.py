@@ -154,7 +154,7 @@ def test_growth_with_size(comparisons: list[Comparison], word: str, reason: str)
 def test_growth_is_the_change_of_the_ratio_over_the_range() -> None:
     finding = grows(growing([1.5, 2.25, 3.375]), sizes=SIZES, margin=0.1, floor=0.05, dose=0.5)
     assert finding.effect.estimate == pytest.approx(3.375 / 1.5 - 1)
-    assert finding.unit == "change of the ratio from size 11 to 19"
+    assert finding.unit == "growth of the gain from size 11 to 19"
     assert finding.table["effect"].tolist() == pytest.approx([0.5, 1.25, 2.375])
     levels = [compare(values(m, 0.1), values(1, 0.1), env=str(m)) for m in (2, 2, 4)]
     finding = grows(levels, sizes=[0, 0, 1], margin=0.1, floor=0.05, dose=0.5)

@@ -18,7 +18,7 @@ import yaml
 from recall.analysis.endpoints import ENDPOINTS
 from recall.analysis.evidence import Evidence
 from recall.analysis.records import Record
-from recall.analysis.rules import RULES, Finding
+from recall.analysis.rules import RULES, WORDS, Finding
 from recall.analysis.stats import Interval
 from recall.analysis.wording import in_thousands
 from recall.errors import ConfigError, RecordError
@@ -160,6 +160,11 @@ class Verdict:
     aggregate: Interval | None = None
     """Mean effect over the environments, where it makes sense."""
 
+    @property
+    def why(self) -> str:
+        """The reason; empty where it adds nothing to the word."""
+        return "" if self.reason in ("above", "below", *WORDS) else self.reason
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -189,7 +194,7 @@ def _borrowed(page: str, pages: Mapping[str, Sequence[Record]]) -> list[Record]:
 
 def _judge_claim(claim: Claim, evidence: Evidence | None) -> Judgement:
     if evidence is None:
-        return Judgement(Verdict(claim, "not run", f"no record of page {claim.page}"))
+        return Judgement(Verdict(claim, "not run", f"nothing is run yet of its page, {claim.page}"))
     known = {rule_hash(claim)} | {rule_hash(old) for old in claim.earlier}
     for record in evidence.records:
         carried = record.provenance["claims"].get(claim.id)

@@ -128,3 +128,9 @@ def gains_in_words(table: pd.DataFrame, arm: str) -> str:
     mean = found.pop(MEAN, None)
     each = listed([f"{environment_name(env)} {words}" for env, words in found.items()]) or "–"
     return f"{each}; {MEAN} {mean}" if mean else each
+
+
+def mean_in_words(table: pd.DataFrame, arm: str) -> str:
+    """The gain of an arm in the first endpoint, mean of the environments; a dash where there is none."""
+    rows = table[(table["arm"] == arm) & (table["endpoint"] == next(iter(SCORES))) & (table["env"] == MEAN)]
+    return "–" if rows.empty else share_in_words(Interval(*rows[["estimate", "low", "high"]].iloc[0]))

@@ -165,13 +165,17 @@ def _moment(traces: pd.DataFrame, values: pd.DataFrame, moment: str, arms: Seque
         grid = as_map(values[values["arm"] == arm], "value")
         draw_map(ax, grid, VALUES, Normalize(0, 1))
         style, of_arm = arm_style(arm), traces[traces["arm"] == arm]
-        ax.set_title(style.label, loc="center", fontsize=STYLE["font.size"], fontweight="normal")
+        back = int(of_arm["position"].max()) + 1 if len(of_arm) else 0
+        title = f"{style.label}, {back} steps" if back else style.label
+        ax.set_title(title, loc="center", fontsize=STYLE["font.size"], fontweight="normal")
         if len(of_arm):
             draw_steps(ax, steps_of(of_arm, goal_of(grid)), style.color)
         else:
             ax.text(*np.divide(grid.shape[::-1], 2), "no reward yet,\nnothing to recall", ha="center", va="center")
         cells = of_arm[["row", "col"]].drop_duplicates()
-        reached.append(f"the traces of the {style.label} pass {len(cells)} of {np.isfinite(grid).sum()} cells")
+        reached.append(
+            f"the traces of the {style.label}, {back} steps long, pass {len(cells)} of {np.isfinite(grid).sum()} cells"
+        )
     return Panel(figure, f"Value map and recall traces, {when}: {listed(reached)}.", traces)
 
 

@@ -193,7 +193,7 @@ def grows(
         dose: as in `superior`.
     """
     better = [c.kept_in[::-1] if c.is_time else c.kept_in for c in comparisons]
-    unit = f"change of the ratio from size {min(sizes)} to {max(sizes)}"
+    unit = f"growth of the gain from size {min(sizes)} to {max(sizes)}"
     some = len(set(sizes)) > 1 and min(c.seeds for c in comparisons) > 1
     if not some or min(arm.mean() for pair in better for arm in pair) <= 0:
         ratios = [Interval(np.nan, -np.inf, np.inf)] * len(comparisons)

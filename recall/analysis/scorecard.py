@@ -16,8 +16,8 @@ MARKS = dict(zip(WORDS, ("✓", "✗", "=", "?", "–"), strict=True))
 
 MEANINGS = (
     "the whole interval lies on the side of the claim, in every comparison the claim names",
-    "in at least one comparison the whole interval lies on the other side",
-    "in every comparison the interval lies inside the shaded zone",
+    "in at least one comparison the whole interval lies on the other side, however near to zero (below)",
+    "in every comparison the interval holds zero and lies inside the shaded zone",
     "neither; below the word stands why: a wide interval, few seeds, environments without runs, nothing learned in "
     "either arm (floor), hardly anything imitated (dose), comparisons that disagree",
     "there are no records yet",
@@ -25,9 +25,6 @@ MEANINGS = (
 """When each word is used, in the order of `WORDS`."""
 
 COLUMNS = ("the paper's claim", "verdict", "effect", "what it rests on")
-
-SAYS_NO_MORE = ("above", "below", *WORDS)
-"""Reasons that add nothing to the word."""
 
 WIDTH, HEIGHT, PAD = 170, 22, 8
 """Size of the drawing of an effect, and the room at its ends for the arrow of an interval that goes on."""
@@ -84,7 +81,7 @@ def _row(place: int, judgement: Judgement, pages: Mapping[str, str]) -> Row:
 
 
 def _verdict(verdict: Verdict) -> str:
-    reason = "" if verdict.reason in SAYS_NO_MORE else f"<br><small>{escape(verdict.reason)}</small>"
+    reason = f"<br><small>{escape(verdict.why)}</small>" if verdict.why else ""
     return badge(verdict.word) + reason
 
 

@@ -57,6 +57,25 @@ def medians(table: pd.DataFrame, env: str) -> dict[str, str]:
     return steps | {"where": environment_name(env)}
 
 
+def traced_in_words(traces: pd.DataFrame, env: str, arms: Sequence[str] = ("learned", "untrained")) -> str:
+    """How far the arms' traces go midway in training, and how far within the steps that all of them have.
+
+    Args:
+        traces: tidy table of that name.
+        env: the environment.
+        arms: those compared; without traces of all of them there is nothing to say.
+    """
+    midway = traces[(traces["env"] == env) & (traces["snapshot"] == "midway") & traces["arm"].isin(arms)]
+    steps = midway.groupby("arm")["position"].max() + 1
+    if set(arms) - set(steps.index):
+        return ""
+    near = midway[midway["position"] < steps.min()].groupby("arm")[["row", "col"]]
+    cells = near.apply(lambda places: len(places.drop_duplicates()))
+    lengths = listed([f"{steps[arm]} with the model of the arm *{arm_style(arm).label}*" for arm in arms])
+    passed = listed([f"{cells[arm]}" for arm in arms])
+    return f"Midway they take {lengths} steps; within the first {steps.min()} steps back they pass {passed} cells."
+
+
 def pilot(metrics: pd.DataFrame, judgements: Iterable[Judgement]) -> str:
     """What is missing before the claims about a page can be decided, as a sentence; empty if nothing is."""
     claimed = list(dict.fromkeys(env for each in judgements for env in each.current.claim.environments))

@@ -15,7 +15,11 @@ from recall.analysis.style import FAINT, STYLE, arm_style
 
 @rc_context(STYLE)
 def aggregate(
-    metrics: pd.DataFrame, arms: Sequence[str] = CONTROL, baseline: str = "baseline", x: Quantity = THOUSANDS
+    metrics: pd.DataFrame,
+    arms: Sequence[str] = CONTROL,
+    baseline: str = "baseline",
+    x: Quantity = THOUSANDS,
+    title: str = "",
 ) -> list[Panel]:
     """All environments together: returns in units of the baseline's at the end, the IQM over seeds and environments.
 
@@ -26,6 +30,7 @@ def aggregate(
         baseline: the arm whose mean return over its last evaluations is 1 in each environment. One in which that is
             not positive is left out; of fewer than two there is no figure.
         x: what it is drawn over, much the same for an arm in all environments; the mean of them is taken.
+        title: what stands before the number of environments, where the page has several such figures.
     """
     scores = {env: _in_units_of(rows, baseline) for env, rows in metrics.groupby("env")}
     known = [arm for arm in arms if arm in set(metrics["arm"])]
@@ -39,7 +44,7 @@ def aggregate(
     groups = {arm: [of_env[arm].loc[steps].to_numpy().T for of_env in scores.values()] for arm in shown}
     spent = metrics.assign(at=metrics["step"]).groupby(["arm", "at"])[x.column].mean()
     places = {arm: spent[arm].loc[steps].to_numpy() for arm in shown}
-    return [_aggregate_panel(places, groups, sorted(map(str, scores)), x)]
+    return [_aggregate_panel(places, groups, sorted(map(str, scores)), x, title)]
 
 
 def _in_units_of(rows: pd.DataFrame, baseline: str) -> dict[str, pd.DataFrame]:
@@ -54,6 +59,7 @@ def _aggregate_panel(
     groups: Mapping[str, list[np.ndarray]],
     environments: Sequence[str],
     x: Quantity,
+    title: str,
 ) -> Panel:
     figure = new_figure(HEIGHT)
     ax = figure.subplots()
@@ -68,14 +74,15 @@ def _aggregate_panel(
         columns = {x.column: places[arm], "iqm": middle, "low": band[0], "high": band[1]}
         tables.append(pd.DataFrame({"arm": arm, **columns}))
     data = pd.concat(tables).assign(env="together")
-    ax.set(title=f"{len(environments)} environments together", xlabel=x.label)
+    ax.set(title=f"{title and f'{title}, '}{len(environments)} environments together", xlabel=x.label)
     ax.set_ylabel("return, in units of the\nbaseline's at its end")
     ax.set_xlim(0, 1.02 * max(place[-1] for place in places.values()) / x.scale)
     ax.set_ylim(*axis_limits(data[["iqm", "low", "high"]].stack(), EPISODE_RETURN))
     name_lines(figure, ax)
     ends = in_words({arm_style(arm).label: float(rows["iqm"].iloc[-1]) for arm, rows in data.groupby("arm")})
     alt = (
-        f"Return in units of the baseline's final one over {' '.join(x.label.split())}, interquartile mean over the "
+        f"{title and f'{title}: '}Return in units of the baseline's final one over {' '.join(x.label.split())}, "
+        "interquartile mean over the "
         f"seeds of {', '.join(environments)}: at the end {ends}."
     )
     return Panel(figure, alt, data)
