@@ -32,7 +32,8 @@ class CurriculumConfig:
     archive_distance: float = 0.3
     """Goals of the archive lie farther apart. Held et al. 2017."""
     visited_goals: int = 10_000
-    """States visited by the first policy, which the GAN learns as good goals before all else. Held et al. 2017."""
+    """States visited by the first policy, which the GAN learns as good goals before all else: those of as many episodes
+    as would give this number if none ended early. Held et al. 2017 go on until there are so many."""
     archive_visited: bool = True
     """Whether as many states, visited after each outer step, go to the archive. Held et al. 2017 in mazes alone."""
     inner_iterations: int = 5
@@ -112,6 +113,9 @@ class GoalCurriculum:
             goals: of each run, (n, dimension).
             rates: how often they were reached, (n,).
             episodes: in how many episodes that was seen, (n,).
+
+        Raises:
+            RecallError: a run has no goal with `min_episodes`.
         """
         known = [each >= self.config.min_episodes for each in episodes]
         tried = [each[mask] for each, mask in zip(goals, known, strict=True)]

@@ -109,7 +109,9 @@ class GoalGAN:
             RecallError: a run has no goals.
         """
         if not min(map(len, goals)):
-            raise RecallError("a run has no labelled goals to learn from; label some before training")
+            raise RecallError(
+                "a run has no labelled goals to learn from; take more episodes an outer step, or lower min_episodes"
+            )
         units = [((each - self._centre) / self._unit).astype(np.float32) for each in goals]
         batches = zip(*(self._batches(*pair) for pair in zip(units, labels, strict=True)), strict=True)
         for _, batch in zip(range(updates), batches, strict=False):

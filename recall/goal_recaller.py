@@ -108,7 +108,8 @@ class GoalRecaller(Tracer):
     def update(self, rollout: TimedRollout) -> dict[str, np.ndarray]:
         """One iteration after the agent's update: remember, learn, recall, imitate; returns metrics, (runs,) each.
 
-        They are empty, and nothing is recalled, until an episode of every run has reached its goal.
+        They are empty, and nothing is recalled, until an episode of every run has reached its goal: the runs of a
+        group begin together, so the report's are groups of one.
 
         Raises:
             NonFiniteError: the model, its units, a trace or the imitation is NaN or infinite.

@@ -13,6 +13,7 @@ from recall.errors import CheckpointError
 from recall.logbook import Logbook, Stopwatch
 from recall.runs import Result, RunSpec, spec_json
 from recall.seeding import Streams
+from recall.threads import threads
 
 PHASES = ("environment", "recall", "learner", "evaluation")
 """Where the seconds of a training go."""
@@ -99,4 +100,4 @@ class Training(ABC):
         timing = pd.DataFrame({"phase": self.seconds.keys(), "seconds": self.seconds.values()})
         contiguous = map(np.ascontiguousarray, self.layers)  # safetensors stores other arrays wrongly
         policy = {f"actor.{index}": layer for index, layer in enumerate(contiguous)}
-        return Result(self.tables(), timing, torch.get_num_threads(), policy)
+        return Result(self.tables(), timing, max(torch.get_num_threads(), threads()), policy)

@@ -70,7 +70,8 @@ def train_missing(
 def sweep(specs: Sequence[RunSpec], store: Store, client: Client, watch: Watch) -> list[Ended]:
     """Train specifications on a cluster; what one of them suffers takes no other down.
 
-    Whatever stops the caller stops the workers after their current update, and they save their state.
+    Whatever stops the caller stops the workers after their current update, and they save their state; one whose update
+    takes longer than `worker.STOP_SECONDS` stands at its last checkpoint.
 
     Raises:
         TrainingStoppedError: the scheduler is gone.

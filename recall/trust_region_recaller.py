@@ -103,7 +103,7 @@ class TrustRegionRecaller(Tracer):
         """One iteration after the agent's update: remember, learn, recall, imitate; returns metrics, (runs,) each.
 
         They are empty, and nothing is recalled, until every run has a tuple in its buffer: by reward-to-go it takes an
-        episode's end.
+        episode's end. Runs of one group begin together, so the report's are groups of one.
 
         Raises:
             NonFiniteError: the model, its units, a trace or the imitation is NaN or infinite.

@@ -193,10 +193,11 @@ def test_the_horizon_truncates() -> None:
     ]
 
 
-def test_a_simulation_that_diverges_is_named(maze: AntUMaze) -> None:
+@pytest.mark.parametrize("velocity", [np.nan, 2e9])
+def test_a_simulation_that_diverges_is_named(maze: AntUMaze, velocity: float) -> None:
     ants = standing(maze, 1)
-    ants.states[0, 20] = np.nan
-    with pytest.raises(NonFiniteError, match="recall/AntUMaze-v0: the state of an ant is NaN or infinite"):
+    ants.states[0, 20] = velocity
+    with pytest.raises(NonFiniteError, match="recall/AntUMaze-v0: the state of an ant is NaN, infinite or beyond"):
         ants.step(np.zeros((1, 8)))
 
 

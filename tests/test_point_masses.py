@@ -303,7 +303,13 @@ def test_returned_arrays_are_not_written_again() -> None:
     first = points.reset(points.world.sample_goals(draw, 4))
     kept, copies = [first], [first.copy()]
     for step in range(30):
-        arrays = [*points.step(draw.uniform(-1, 1, (4, 2))), points.position, points.velocity, points.goal]
+        arrays = [
+            *points.step(draw.uniform(-1, 1, (4, 2))),
+            points.position,
+            points.velocity,
+            points.goal,
+            points.elapsed,
+        ]
         kept += arrays
         copies += [array.copy() for array in arrays]
         if step % 7 == 0:

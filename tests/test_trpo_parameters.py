@@ -1,16 +1,21 @@
 """The pages trpo and trace-length: the runs they mean, and what they refuse."""
 
+from collections import Counter
+from itertools import product
 from typing import Any
 
 import pytest
 
 from recall.agents.trpo import TRPOConfig
+from recall.analysis.claims import load_claims
+from recall.analysis.rules import MIN_SEEDS
 from recall.errors import ConfigError, ParameterError
 from recall.page_parameters import PageParameters
-from recall.pages import PAGES, TraceLengthParameters, TrpoParameters, store
+from recall.pages import PAGES, TraceLengthParameters, TrpoParameters, claims_file, store
 from recall.parameters import check_parameters
 from recall.runs import RunSpec
 from recall.trpo_experiments import NAGABANDI
+from recall.trpo_parameters import TrustRegionParameters
 from recall.trust_region_recaller import TrustRegionRecallConfig
 
 TASKS = ("HalfCheetah-v5", "Walker2d-v5", "Hopper-v5", "Ant-v5")
@@ -61,8 +66,21 @@ def test_the_published_page_trace_length() -> None:
         for length in (1, 5, 10, 20, 50, 100)
         for seed in range(5)
     }
-    short = {(env, length, seed) for env in ("Walker2d-v5", "Ant-v5") for length in (10, 20, 50) for seed in range(3)}
+    short = {
+        (env, length, seed)
+        for env, seeds in (("Walker2d-v5", 5), ("Ant-v5", 3))
+        for length in (10, 20, 50)
+        for seed in range(seeds)
+    }
     assert runs == close | short
+
+
+@pytest.mark.parametrize("parameters", [TrpoParameters(arms="all"), TraceLengthParameters()])
+def test_every_comparison_of_a_claim_has_the_seeds_that_a_verdict_needs(parameters: TrustRegionParameters) -> None:
+    seeds = Counter((spec.env_label, spec.arm) for spec in parameters.specs())
+    for claim in (each for each in load_claims(claims_file()) if each.page == parameters.page):
+        for pair in product(claim.environments, (*claim.treatment, *claim.baseline)):
+            assert seeds[pair] >= MIN_SEEDS, (claim.id, *pair)
 
 
 def test_arms_are_those_that_the_claims_name() -> None:

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from recall.analysis.claims import Judgement
+from recall.analysis.endpoints import auc, final
 from recall.analysis.goal_plots import in_words
 from recall.analysis.panels import listed
 from recall.analysis.plots import Quantity
 from recall.analysis.records import Record
 from recall.analysis.style import ARMS, arm_style
 
-FLOOR = ("untrained", "still")
-"""Names of the floor in `words`: what policies cover before any training, and what an ant does that does not move."""
+SCORES = {"mean return over training": auc, "return at the last measurement": partial(final, last=1)}
+"""What is compared: with so few measurements the last ten would be most of the training."""
 
 THRESHOLDS = (0.48, 0.63)
 """Coverage that is waited for: that of Fig. 9 after 90 outer steps without and 56 with recall traces, and that of its

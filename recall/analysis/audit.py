@@ -44,8 +44,8 @@ def steps_of(record: Record) -> int:
 
 
 def seconds_of(record: Record) -> float:
-    """Seconds its training took, on one thread."""
-    return float(record.provenance["wall_clock_s"])
+    """Seconds that its training took of all the cores it had."""
+    return float(record.provenance["wall_clock_s"]) * record.provenance["threads"]
 
 
 def seconds_a_million_steps(records: Sequence[Record]) -> float:

@@ -1,6 +1,6 @@
 """How much better an arm is than another, environment by environment, as shares of the other's return."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,22 +45,28 @@ class Gain(NamedTuple):
     """Of the smaller arm."""
 
 
-def gains(metrics: pd.DataFrame, arms: Sequence[str], baseline: str = "baseline") -> pd.DataFrame:
+def gains(
+    metrics: pd.DataFrame,
+    arms: Sequence[str],
+    baseline: str = "baseline",
+    scores: Mapping[str, Callable[[pd.DataFrame, str], pd.DataFrame]] = SCORES,
+) -> pd.DataFrame:
     """Relative difference of each arm to the baseline and its 95 % interval, by endpoint and environment.
 
     Args:
         metrics: tidy table of that name, with returns.
         arms: those wanted; what the table lacks is left out.
         baseline: the arm they are held against.
+        scores: what is compared, by its name: a row a seed, of metrics and one of their columns.
 
     Returns:
         Columns `GAIN`. Environments with both arms, then their mean where there are several. With a single seed in an
         arm there is an estimate without an interval.
     """
     rows: list[Gain] = []
-    for endpoint, measure in SCORES.items():
-        scores = measure(metrics, "return").groupby(["env", "arm"])["value"]
-        values = {key: seeds.to_numpy(float) for key, seeds in scores}
+    for endpoint, measure in scores.items():
+        measured = measure(metrics, "return").groupby(["env", "arm"])["value"]
+        values = {key: seeds.to_numpy(float) for key, seeds in measured}
         for arm in arms:
             pairs = {
                 e: (values[e, arm], values[e, baseline]) for e, a in values if a == arm and (e, baseline) in values

@@ -51,7 +51,7 @@ GOAL_TABLES: dict[str, Table] = {
                 "good_goals",
                 "share",
                 f"Goals of intermediate difficulty among those that were labelled, {SINCE}.",
-                f"{FIRST}, and where none was labelled",
+                FIRST,
             ),
             Column("archived_goals", "goals", f"Held in the archive, {SINCE}.", FIRST),
         ),

@@ -1,7 +1,6 @@
 """How many steps it takes Goal GAN to cover half of the goals, and nearly all, and what the steps are spent on."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ from recall.analysis.style import ARMS, FAINT, STYLE, arm_style, environment_nam
 THRESHOLDS = (0.5, 0.9)
 """Coverage that is waited for, unless a page has other numbers."""
 
-CLOCKS = (OUTER_STEPS, replace(ALL_STEPS, label="environment steps of any purpose, millions"))
+CLOCKS = (OUTER_STEPS, ALL_STEPS)
 """What is counted until then."""
 
 BEYOND = 0.1

@@ -117,8 +117,10 @@ class VectorAnts:
         before = np.concatenate([np.zeros((len(states), 1)), states], 1)
         after, _ = self._pool.rollout(self.world.model, self._data, before, action[:, None].astype(np.float64))
         found = after[:, 0, 1:]
-        if not np.isfinite(found).all():
-            raise NonFiniteError(f"{self.world.config.env_id}: the state of an ant is NaN or infinite")
+        if not (np.abs(found) < mujoco.mjMAXVAL).all():  # where MuJoCo itself gives up
+            raise NonFiniteError(
+                f"{self.world.config.env_id}: the state of an ant is NaN, infinite or beyond all bounds"
+            )
         return found
 
     def state(self) -> dict[str, np.ndarray]:

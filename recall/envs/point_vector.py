@@ -72,7 +72,7 @@ class VectorPoints:
         self.goal, self.position, self.velocity = self.goal.copy(), self.position.copy(), self.velocity.copy()
         self.goal[chosen] = goal
         self.position[chosen] = self.velocity[chosen] = 0.0
-        self.elapsed[chosen] = 0
+        self.elapsed = np.where(chosen, 0, self.elapsed)
         self._feasible = self.world.feasible(self.goal)
         return self.obs
 
@@ -89,7 +89,7 @@ class VectorPoints:
         """
         cut = np.clip(action, -1.0, 1.0)
         self.position, self.velocity = self.world.move(self.position, self.velocity, cut)
-        self.elapsed += 1
+        self.elapsed = self.elapsed + 1
         terminated = near(self.position, self.goal, self.world.success_radius) & self._feasible
         truncated = (self.elapsed >= self.world.horizon) & ~terminated
         return self.obs, terminated.astype(np.float64), terminated, truncated
