@@ -49,8 +49,8 @@ def train(
     Args:
         spec: what to train.
         checkpoint: folder that keeps the state at most `CHECKPOINT_SECONDS` or an update behind; None keeps none. It
-            outlives the training, for the caller to remove once the result is safe. One that is damaged or of another run is left
-            unread, with a notice.
+            outlives the training, for the caller to remove once the result is safe. One that is damaged or of another
+            run is left unread, with a notice.
         on_update: called after every update; what it raises ends the training, and the checkpoint stays. If it is
             TrainingStoppedError, the checkpoint is brought up to date first.
 
