@@ -6,20 +6,19 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-import recall.engine
-from recall.agents.trpo_imitation import Imitation
 from recall.agents.trpo_learner import TRPO
 from recall.best_tuples import BestTuples
 from recall.buffers import TimedRollout, by_run
 from recall.envs.goal_world import GoalWorld
 from recall.errors import ConfigError
+from recall.imitating_tracer import ImitatingConfig, ImitatingTracer
 from recall.rewards_to_go import RewardsToGo, transitions
 from recall.seeding import Streams
-from recall.tracer import TraceConfig, Tracer, check_counts, check_shares, check_sizes, split
+from recall.tracer import check_counts
 
 
 @dataclass(frozen=True)
-class GoalRecallConfig(TraceConfig):
+class GoalRecallConfig(ImitatingConfig):
     """How traces from goals are made and how they pull the policy. The defaults are the arm *repaired*.
 
     The arm *as written* has normalise=False, action_std=1.0, stay_in_range=False, velocity="rest", kl_share=None. In
@@ -46,31 +45,17 @@ class GoalRecallConfig(TraceConfig):
     """Of the state that a goal stands for: that of the nearest state held, or none. Sec. 2.2 has goal and state
     identical and is silent of velocities, which we read as rest; nearest is ours, since episodes end in motion. An
     ant's joints are in either case those of the nearest state; Sec. 2.2 has a valid random configuration."""
-    learning_rate: float = 1e-3
-    """Adam's step size of imitation, alpha of Algorithm 2. A trust region has none; ours, that of the page trpo."""
-    weight: float = 1.0
-    """Factor on the step of imitation. Algorithm 2 has 1; Adam would forget a factor on Eq. 6."""
-    kl_share: float | None = 0.1
-    """The step of imitation is halved until the KL by which it moves the policy, mean over the states of the rollout,
-    is at most this share of the agent's target_kl. None takes it whole: Algorithm 2, line 13. Ours."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_counts(self, "capacity")
-        check_sizes(self, "learning_rate", "weight")
-        check_shares(self, "kl_share")
         if self.target_fraction is not None:
             raise ConfigError(f"target_fraction is {self.target_fraction}; traces from generated goals allow only None")
         if self.velocity not in ("rest", "nearest"):
             raise ConfigError(f"velocity is {self.velocity!r}; it must be rest or nearest")
 
-    @property
-    def numerics(self) -> dict[str, str]:
-        """The model's engine: its agent's is numpy whatever the machine compiles."""
-        return {"model_engine": recall.engine.engine()}
 
-
-class GoalRecaller(Tracer):
+class GoalRecaller(ImitatingTracer):
     """Lines 8 to 13 of Algorithm 2 after each update of the policy, as around other trust regions (Sec. 6.3).
 
     Args:
@@ -84,12 +69,15 @@ class GoalRecaller(Tracer):
 
     def __init__(self, config: GoalRecallConfig, agent: TRPO, world: GoalWorld, streams: Streams) -> None:
         state_dim, action_dim = world.state_dim, world.action_dim
-        super().__init__(config, state_dim, action_dim, None, streams)
+        super().__init__(config, agent, state_dim, action_dim, streams)
         self.world = world
         self.successes = BestTuples(config.capacity, len(streams.seeds), state_dim, action_dim)
-        bound = None if config.kl_share is None else config.kl_share * agent.target_kl
-        self.imitation = Imitation(agent, config.learning_rate, config.weight, bound)
         self.begin([])
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The tuples, between two outer steps."""
+        return {"successes": self.successes}
 
     @property
     def data(self) -> BestTuples:
@@ -117,7 +105,7 @@ class GoalRecaller(Tracer):
         self._remember(rollout)
         if not self.successes.counts.all():
             return {}
-        losses = self.learn(self._pools())
+        losses = self.learn(self.pools(self.successes, self.successes.counts))
         goals = self._targets()
         self.traces = self.unroll(self._decoded(goals))
         self.refuse_non_finite(self.units.obs.count, losses)
@@ -133,13 +121,6 @@ class GoalRecaller(Tracer):
         self.units.take_note(transitions(states))
         found, returns = self._returns.add(states)
         self.successes.add(found, np.where(returns > 0, returns, -np.inf).astype(np.float32))
-
-    def _pools(self) -> list[np.ndarray]:
-        """Ranks of each run's transitions to learn from; those that are held out are put aside."""
-        counts = self.successes.counts
-        births = [row[:count] for row, count in zip(self.successes.births, counts, strict=True)]
-        pools, self.held_out = split([np.arange(count) for count in counts], births)
-        return pools
 
     def _targets(self) -> np.ndarray:
         """Generated goals at which traces end, drawn uniformly, (runs, traces, dimension)."""
@@ -166,19 +147,6 @@ class GoalRecaller(Tracer):
         if self.config.velocity == "rest":
             found[..., world.position_dim :] = 0
         return found
-
-    def _parts(self) -> dict[str, Any]:
-        return {"successes": self.successes, "imitation": self.imitation}
-
-    def state(self) -> dict:
-        """Model, units, tuples and imitation between two outer steps, for a checkpoint."""
-        return super().state() | {name: part.state() for name, part in self._parts().items()}
-
-    def load_state(self, state: dict) -> None:
-        """Put them back where `state()` found them."""
-        super().load_state(state)
-        for name, part in self._parts().items():
-            part.load_state(state[name])
 
 
 def nearest(goals: np.ndarray, places: np.ndarray) -> np.ndarray:

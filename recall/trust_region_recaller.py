@@ -5,19 +5,18 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-import recall.engine
-from recall.agents.trpo_imitation import Imitation
 from recall.agents.trpo_learner import TRPO
 from recall.best_tuples import BestTuples
 from recall.buffers import Rollout, by_run
 from recall.errors import ConfigError
+from recall.imitating_tracer import ImitatingConfig, ImitatingTracer
 from recall.rewards_to_go import RewardsToGo, transitions
 from recall.seeding import Streams
-from recall.tracer import TraceConfig, Tracer, check_counts, check_shares, check_sizes, split
+from recall.tracer import check_counts, check_shares
 
 
 @dataclass(frozen=True)
-class TrustRegionRecallConfig(TraceConfig):
+class TrustRegionRecallConfig(ImitatingConfig):
     """How recall traces are made and how they pull the policy. The defaults are the arm *repaired*.
 
     The arm *as written* is Algorithm 2 with Sec. 11.1 to the letter: kl_share=None, target_fraction=None,
@@ -44,33 +43,19 @@ class TrustRegionRecallConfig(TraceConfig):
     top_fraction: float = 0.1
     """The model learns from at most this share of all tuples so far, the best, k of Algorithm 2: of few, the buffer
     holds nearly all. Ours."""
-    learning_rate: float = 1e-3
-    """Adam's step size of imitation, alpha of Algorithm 2. A trust region has none; ours, that of the value network."""
-    weight: float = 1.0
-    """Factor on the step of imitation. Algorithm 2 has 1; Adam would forget a factor on Eq. 6."""
-    kl_share: float | None = 0.1
-    """The step of imitation is halved until the KL by which it moves the policy, mean over the states of the rollout,
-    is at most this share of the agent's target_kl. None takes it whole: Algorithm 2, line 13. Ours, so that the
-    trust region leads."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_counts(self, "capacity")
-        check_sizes(self, "learning_rate", "weight")
-        check_shares(self, "top_fraction", "kl_share")
+        check_shares(self, "top_fraction")
         if self.rank not in ("reward", "reward-to-go") or self.learn_from not in ("buffer", "trajectories"):
             raise ConfigError(
                 f"rank is {self.rank!r}, learn_from {self.learn_from!r}; "
                 "they must be reward or reward-to-go, and buffer or trajectories"
             )
 
-    @property
-    def numerics(self) -> dict[str, str]:
-        """The model's engine: its agent's is numpy whatever the machine compiles."""
-        return {"model_engine": recall.engine.engine()}
 
-
-class TrustRegionRecaller(Tracer):
+class TrustRegionRecaller(ImitatingTracer):
     """Lines 8 to 14 of Algorithm 2 after each update of an agent with trust regions.
 
     Args:
@@ -85,14 +70,18 @@ class TrustRegionRecaller(Tracer):
     def __init__(
         self, config: TrustRegionRecallConfig, agent: TRPO, obs_dim: int, action_dim: int, streams: Streams
     ) -> None:
-        super().__init__(config, obs_dim, action_dim, None, streams)
+        super().__init__(config, agent, obs_dim, action_dim, streams)
         n_runs = len(streams.seeds)
         self.best = BestTuples(config.capacity, n_runs, obs_dim, action_dim)
         self.fresh = BestTuples(agent.config.steps_per_update, n_runs, obs_dim, action_dim)
         """Those of the iteration, where the model learns from them."""
         self.rewards_to_go = RewardsToGo(agent.config.discount) if config.rank == "reward-to-go" else None
-        bound = None if config.kl_share is None else config.kl_share * agent.target_kl
-        self.imitation = Imitation(agent, config.learning_rate, config.weight, bound)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Both buffers, and what is known of episodes under way."""
+        parts = {"best": self.best, "fresh": self.fresh}
+        return parts | ({"rewards_to_go": self.rewards_to_go} if self.rewards_to_go else {})
 
     @property
     def data(self) -> BestTuples:
@@ -111,7 +100,7 @@ class TrustRegionRecaller(Tracer):
         self._remember(rollout)
         if not self.best.counts.all():
             return {}
-        losses = self.learn(self._pools())
+        losses = self.learn(self.pools(self.data, self._learned_from()))
         self.traces = self.unroll(self._targets())
         self.refuse_non_finite(self.units.obs.count, losses)
         imitated = self.imitation.step(*self.traces.flat(), by_run(rollout.obs))
@@ -129,30 +118,13 @@ class TrustRegionRecaller(Tracer):
         else:
             self.best.add(*self.rewards_to_go.add(rollout))
 
-    def _pools(self) -> list[np.ndarray]:
-        """Ranks of each run's transitions to learn from; those that are held out are put aside."""
+    def _learned_from(self) -> np.ndarray:
+        """How many tuples, the best ones, the model may learn from, (runs,)."""
         counts = self.data.counts
-        if self.config.learn_from == "buffer":
-            counts = np.minimum(counts, np.maximum(1, (self.config.top_fraction * self.best.seen).astype(int)))
-        ranks = [np.arange(count) for count in counts]
-        births = [row[:count] for row, count in zip(self.data.births, counts, strict=True)]
-        pools, self.held_out = split(ranks, births)
-        return pools
+        if self.config.learn_from == "trajectories":
+            return counts
+        return np.minimum(counts, np.maximum(1, (self.config.top_fraction * self.best.seen).astype(int)))
 
     def _targets(self) -> np.ndarray:
         """States to trace back from, (runs, traces, obs_dim): where the best of all tuples so far led."""
         return self.best.take(self.target_ranks(self.best.seen, self.best.counts)).next_obs
-
-    def _parts(self) -> dict[str, Any]:
-        parts = {"best": self.best, "fresh": self.fresh, "imitation": self.imitation}
-        return parts | ({"rewards_to_go": self.rewards_to_go} if self.rewards_to_go else {})
-
-    def state(self) -> dict:
-        """Model, units, tuples and imitation, for a checkpoint."""
-        return super().state() | {name: part.state() for name, part in self._parts().items()}
-
-    def load_state(self, state: dict) -> None:
-        """Put them back where `state()` found them."""
-        super().load_state(state)
-        for name, part in self._parts().items():
-            part.load_state(state[name])

@@ -17,7 +17,7 @@ def record(commit: str = "a" * 40, dirty: bool = False, seconds: float = 60.0, p
     settings = {"seeds": [0, 1], "total_steps": 500_000}
     provenance = {
         "commit": commit, "dirty": dirty, "date": "2026-02-03T04:05:06+00:00", "python": "3.11.7",
-        "wall_clock_s": seconds, "sha256": {"spec.json": "1", "metrics.csv": "2"},
+        "wall_clock_s": seconds, "threads": 1, "sha256": {"spec.json": "1", "metrics.csv": "2"},
     }  # fmt: skip
     spec: dict[str, Any] = {"settings": settings, "numerics": {"engine": "eager", "processor": processor}}
     return Record(Path("folder"), spec, provenance)

@@ -32,7 +32,7 @@ class Parameters:
 def record(commit: str = "0123456789", dirty: bool = False, steps: int = 60_000, env: str = "side-11") -> Record:
     """What a record says of itself."""
     provenance = {"commit": commit, "dirty": dirty, "versions": {"torch": "2", "numpy": "3"}, "python": "3.11"}
-    provenance |= {"processor": "x86", "wall_clock_s": 30.0}
+    provenance |= {"processor": "x86", "wall_clock_s": 15.0, "threads": 2}
     settings = {"seeds": [0, 1, 2], "total_steps": steps}
     labels = {"page": "four-rooms", "env_label": env, "arm": "baseline"}
     return Record(Path(), {"labels": labels, "settings": settings}, provenance)

@@ -132,7 +132,7 @@ def test_many_workers_are_reckoned_from_what_was_measured(tmp_path: Path) -> Non
     timing = pd.DataFrame({"phase": ["environment"], "seconds": [300.0]})
     for seed in range(3):
         write_record(tmp_path, {"metrics": curves([0.5]), "timing": timing}, page="trpo", env="Ant-v5", seed=seed)
-    records = [replace(each, provenance={"wall_clock_s": 300.0}) for each in find_records(tmp_path)]
+    records = [replace(each, provenance={"wall_clock_s": 300.0, "threads": 1}) for each in find_records(tmp_path)]
     words = on_paper({"seconds_1000_runs": 2.0, "seconds_1000_reports": 0.1}, records, workers=600)
     assert words["run_minutes"] == "5"
     assert words["ended"] == "120"  # 600 workers, 300 seconds each
