@@ -167,6 +167,11 @@ def test_a_claim_without_its_records_was_not_run(tmp_path: Path, claims: list[Cl
     )
 
 
+@pytest.mark.parametrize(("reason", "why"), [("above", ""), ("no effect", ""), ("floor", "floor")])
+def test_a_reason_that_repeats_the_word_is_not_told(claim: Claim, reason: str, why: str) -> None:
+    assert Verdict(claim, "no effect", reason).why == why
+
+
 def test_more_seeds_may_come_as_more_groups(tmp_path: Path, claim: Claim) -> None:
     carried = {claim.id: rule_hash(claim)}
     for arm, mean in (("true", 0.8), ("baseline", 0.6)):

@@ -216,6 +216,8 @@ def test_together_is_the_mean_of_the_middle_of_all_seeds_and_environments() -> N
     np.testing.assert_allclose(found["iqm"], iqm(np.concatenate(scores)))
     assert (found["low"] <= found["iqm"]).all()
     assert panel.figure.axes[0].get_title(loc="left") == "2 environments together"
+    (titled,) = aggregate(returns(curves), title="SAC")
+    assert titled.figure.axes[0].get_title(loc="left") == "SAC, 2 environments together"
 
 
 def test_an_arm_that_was_not_run_everywhere_drives_no_environment_out() -> None:

@@ -1,6 +1,7 @@
 """Differences between arms as shares of the baseline, held against others' runs and published scores."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recall.analysis.endpoints import auc, final
-from recall.analysis.gains import CHANCE, MEAN, SCORES, chances, gains, gains_for_people, gains_in_words, relative_gain
+from recall.analysis.gains import (
+    CHANCE,
+    MEAN,
+    SCORES,
+    chances,
+    gains,
+    gains_for_people,
+    gains_in_words,
+    mean_in_words,
+    relative_gain,
+)
 from recall.analysis.published import beside, load_published, nearest
 from recall.analysis.reference import (
     COLUMNS,
@@ -109,6 +120,19 @@ def test_gains_are_written_for_people() -> None:
     words = gains_in_words(gains(runs(TWO), ("recall",)), "recall")
     assert words.startswith("a +10 % (")
     assert f"; {MEAN} +30 % (" in words
+
+
+def test_the_mean_of_several_environments_can_be_told_alone() -> None:
+    table = gains(runs(TWO), ("recall",))
+    assert f"; {MEAN} {mean_in_words(table, 'recall')}" in gains_in_words(table, "recall")
+    assert mean_in_words(table[table["env"] == "a"], "recall") == "–"
+
+
+def test_endpoints_may_be_chosen() -> None:
+    rising = runs(TWO).assign(**{"return": lambda rows: rows["return"] * rows["step"]})
+    table = gains(rising, ("recall",), scores={"last": partial(final, last=1)}).set_index("env")
+    assert set(table["endpoint"]) == {"last"}
+    assert table.loc["a", "estimate"] == pytest.approx(0.1)
 
 
 # Probability of improvement

@@ -22,6 +22,7 @@ from recall.analysis.interval_plots import improvements, speedups, tuning_grid
 from recall.analysis.panels import Panel, in_words, listed
 from recall.analysis.stats import iqm
 from recall.analysis.style import CONTROL_ARMS, GRID_ARMS, VARIANT_ARMS, ArmStyle, arm_style
+from recall.analysis.summary import traced_in_words
 from recall.analysis.svg import smaller
 from recall.experiments import ARMS as ARMS_OF_THE_PAGE
 from recall.on_policy import SNAPSHOTS
@@ -236,6 +237,17 @@ def test_before_the_first_reward_there_is_nothing_to_recall() -> None:
     nothing = traces().assign(env="side-7", arm="learned")[:0]
     (panel,) = grid_plots.trace_pictures(nothing, values, "side-7", ("learned",))
     assert "nothing to recall" in words_of(panel.svg())
+
+
+def test_traces_are_compared_within_the_steps_that_all_have() -> None:
+    """Those of the untrained model end after two steps."""
+    arms = {"learned": traces().query("trace == 0"), "untrained": traces().query("trace == 3")}
+    table = pd.concat([rows.assign(env="side-7", arm=arm) for arm, rows in arms.items()])
+    assert traced_in_words(table, "side-7") == (
+        "Midway, traces have 4 steps (learned model) and 2 steps (untrained model); "
+        "within the first 2 steps back they pass 2 and 2 cells."
+    )
+    assert traced_in_words(table[table["arm"] == "learned"], "side-7") == ""
 
 
 def test_every_arm_of_the_page_has_its_look() -> None:

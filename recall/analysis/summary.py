@@ -71,9 +71,9 @@ def traced_in_words(traces: pd.DataFrame, env: str, arms: Sequence[str] = ("lear
         return ""
     near = midway[midway["position"] < steps.min()].groupby("arm")[["row", "col"]]
     cells = near.apply(lambda places: len(places.drop_duplicates()))
-    lengths = listed([f"{steps[arm]} with the model of the arm *{arm_style(arm).label}*" for arm in arms])
+    lengths = listed([f"{steps[arm]} steps ({arm_style(arm).label})" for arm in arms])
     passed = listed([f"{cells[arm]}" for arm in arms])
-    return f"Midway they take {lengths} steps; within the first {steps.min()} steps back they pass {passed} cells."
+    return f"Midway, traces have {lengths}; within the first {steps.min()} steps back they pass {passed} cells."
 
 
 def pilot(metrics: pd.DataFrame, judgements: Iterable[Judgement]) -> str:
