@@ -72,6 +72,11 @@ class GoalGanTraining(Training):
         self.learned = Means()
 
     @property
+    def threads(self) -> int:
+        """With how many it trains or steps its bodies."""
+        return max(super().threads, self.goals.world.threads)
+
+    @property
     def layers(self) -> Sequence[np.ndarray]:
         """Normalisation, layers and log standard deviations of the policies, (runs, ...) each."""
         return self.goals.agent.actor

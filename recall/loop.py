@@ -13,7 +13,6 @@ from recall.errors import CheckpointError
 from recall.logbook import Logbook, Stopwatch
 from recall.runs import Result, RunSpec, spec_json
 from recall.seeding import Streams
-from recall.threads import threads
 
 PHASES = ("environment", "recall", "learner", "evaluation")
 """Where the seconds of a training go."""
@@ -91,6 +90,11 @@ class Training(ABC):
         for name, part in self._parts().items():
             part.load_state(state[name])
 
+    @property
+    def threads(self) -> int:
+        """With how many it trains."""
+        return torch.get_num_threads()
+
     def tables(self) -> dict[str, pd.DataFrame]:
         """The record's tables."""
         return self.log.tables()
@@ -100,4 +104,4 @@ class Training(ABC):
         timing = pd.DataFrame({"phase": self.seconds.keys(), "seconds": self.seconds.values()})
         contiguous = map(np.ascontiguousarray, self.layers)  # safetensors stores other arrays wrongly
         policy = {f"actor.{index}": layer for index, layer in enumerate(contiguous)}
-        return Result(self.tables(), timing, max(torch.get_num_threads(), threads()), policy)
+        return Result(self.tables(), timing, self.threads, policy)

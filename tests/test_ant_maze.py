@@ -278,7 +278,7 @@ def test_numbers_do_not_depend_on_the_threads(maze: AntUMaze, monkeypatch: pytes
     alone = played(maze)
     for count in ("2", "3"):
         monkeypatch.setenv(THREADS, count)
-        together = played(maze)
+        together = played(AntUMaze(maze.config))
         assert all(a.tobytes() == b.tobytes() for a, b in zip(alone, together, strict=True))
     assert any(each.any() for each in alone[2::4])  # some ant arrived
 

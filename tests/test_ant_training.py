@@ -20,6 +20,7 @@ from recall.goal_gan_training import GoalGanTraining
 from recall.goal_rollouts import GoalRollouts
 from recall.identity import state_digest
 from recall.seeding import GOAL_STREAMS, Streams
+from recall.threads import THREADS
 
 STEPS = 10 * 60 * 2
 """Of the training in an outer step."""
@@ -53,6 +54,12 @@ def digests(training: GoalGanTraining, *names: str) -> dict[str, str]:
     """Of the states of these parts, or of all that there are."""
     parts = {name: getattr(training.goals, name) for name in names or ("agent", "curriculum", "recaller")}
     return {name: state_digest(part.state()) for name, part in parts.items() if part is not None}
+
+
+def test_threads_count_where_they_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(THREADS, "3")
+    assert GoalGanTraining(goal_spec("baseline", "ant-u-maze")).threads == 3
+    assert GoalGanTraining(goal_spec("baseline", "point-mass-3")).threads == 1
 
 
 def jumping(obs: np.ndarray, noise: np.ndarray) -> np.ndarray:

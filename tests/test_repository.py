@@ -91,10 +91,11 @@ def test_ci_script_is_sound(root: Path) -> None:
         ("test", 124, False),
         ("book", 2, False),
         ("audit", 1, False),
+        ("audit", 124, True),
         ("none", 1, True),
     ],
 )
-def test_ci_forgives_slow_tests_the_time_alone(
+def test_ci_forgives_what_need_not_be_complete_the_time_alone(
     root: Path, tmp_path: Path, fails: str, status: int, passes: bool
 ) -> None:
     script = tmp_path / ".ci/run"
@@ -108,4 +109,4 @@ def test_ci_forgives_slow_tests_the_time_alone(
     environment = os.environ | {"PATH": f"{commands}:{os.environ['PATH']}"}
     done = subprocess.run([script], env=environment, capture_output=True, text=True)
     assert (done.returncode == 0) == passes, done.stdout + done.stderr
-    assert ("notice: the time is up" in done.stdout) == (fails == "slow" and status == 124)
+    assert ("notice: the time is up" in done.stdout) == (passes and status == 124)

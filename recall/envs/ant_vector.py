@@ -25,7 +25,7 @@ class AntUMaze(UShape):
         super().__init__(config.cell_size, config.goal_range)
         self.config = config
         self.horizon, self.success_radius = config.horizon, config.reach
-        self.model = ant_model(config, self)
+        self.model, self.threads = ant_model(config, self), threads()
         self.position_dim, self.action_dim = int(self.model.nq), int(self.model.nu)
         self.state_dim = int(self.model.nq + self.model.nv)
         self.start = np.concatenate([self.model.numeric("init_qpos").data, np.zeros(self.model.nv)])
@@ -57,8 +57,8 @@ class VectorAnts:
         self.goal = np.zeros((n_envs, world.dimension))
         self.elapsed = np.zeros(n_envs, np.int64)
         self.ended = np.zeros(n_envs, bool)
-        self._data = [mujoco.MjData(world.model) for _ in range(threads())]
-        self._pool = Rollout(nthread=len(self._data) if len(self._data) > 1 else 0)
+        self._data = [mujoco.MjData(world.model) for _ in range(world.threads)]
+        self._pool = Rollout(nthread=world.threads if world.threads > 1 else 0)
 
     @property
     def obs(self) -> np.ndarray:

@@ -47,6 +47,8 @@ class GoalWorld(Protocol):
     """Middle of the box of all goals, feasible or not, (dimension,)."""
     goal_range: float
     """How far it goes from there in each coordinate."""
+    threads: int
+    """With how many its bodies are stepped."""
 
     @property
     def state_dim(self) -> int:

@@ -10,6 +10,7 @@ from recall.envs.goal_world import GoalWorld, near
 class World(GoalWorld, Protocol):
     """Where points move: the dynamics, and which goals there are."""
 
+    threads: int = 1
     max_velocity: float
     low: np.ndarray
     high: np.ndarray
