@@ -15,6 +15,9 @@ NUMERICS = {
     "engine": "eager", "precision": "float32", "group": 20, "torch": "2", "numpy": "2", "processor": "x"
 }  # fmt: skip
 
+WALL_CLOCK_S = 360.0
+"""Seconds that every record took, on one thread."""
+
 
 def curves(levels: ArrayLike, first_rewards: ArrayLike = np.nan, n_evaluations: int = 20) -> pd.DataFrame:
     """Metrics of one arm: seed i scores `levels[i]` at every evaluation."""
@@ -65,7 +68,8 @@ def write_record(
 def seal(folder: Path, claims: Mapping[str, str]) -> None:
     """Write provenance.json with the checksums of the other files as they are now."""
     checksums = {p.name: file_sha256(p) for p in folder.iterdir() if p.name not in ("provenance.json", "timing.csv")}
-    (folder / "provenance.json").write_text(json.dumps({"sha256": checksums, "claims": dict(claims)}))
+    provenance = {"sha256": checksums, "claims": dict(claims), "wall_clock_s": WALL_CLOCK_S, "threads": 1}
+    (folder / "provenance.json").write_text(json.dumps(provenance))
 
 
 def edit_spec(folder: Path, change: Mapping[str, Any]) -> None:

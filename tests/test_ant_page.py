@@ -70,14 +70,15 @@ def test_words_name_floor_ends_and_hours(tmp_path: Path, claims: list[Claim]) ->
     said = words(found, metrics, gains(metrics, ("recall",)), timing, judge(claims, found))
     assert (said["still"], said["untrained"], said["steps"]) == ("12 %", "6 %", "6")
     assert said["ends"] == "baseline 100 % and recall traces 100 %"
-    assert said["hours"] == "0.0 (baseline) and 0.0 (recall traces)"
+    assert said["hours"] == "0.1 (baseline) and 0.1 (recall traces)"
     assert {"fig4b", "fig3-fig9-coverage", "pilot", "gains", "time"} <= said.keys()
 
 
-def test_hours_are_the_mean_of_the_runs() -> None:
-    rows = [("baseline", "learner", 3600.0), ("baseline", "evaluation", 1800.0)] * 2 + [("recall", "learner", 7200.0)]
-    timing = pd.DataFrame(rows, columns=["arm", "phase", "seconds"])
-    assert hours_of(timing).to_dict() == {"baseline": 1.5, "recall": 2.0}
+def test_hours_count_every_thread_of_a_run(tmp_path: Path, claims: list[Claim]) -> None:
+    """Every record took a tenth of an hour; one of three of the baseline had four threads."""
+    found = records(tmp_path, claims, seeds=3, outer_steps=5)
+    next(record for record in found if record.labels["arm"] == "baseline").provenance["threads"] = 4
+    assert hours_of(found).to_dict() == pytest.approx({"baseline": 0.2, "recall": 0.1})
 
 
 def test_beside_the_paper_stand_the_last_measurements_until_then() -> None:

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from recall.analysis.audit import seconds_of
 from recall.analysis.claims import Judgement
 from recall.analysis.endpoints import auc, final
 from recall.analysis.goal_plots import in_words
@@ -103,12 +104,12 @@ def words(
         judgements: of the page's claims.
 
     Returns:
-        Also `still` and `untrained`, the floor; `ends`, the coverage of each arm at its end; `hours`, those that one
-        core needed for a run, each arm's mean; `steps`, of the training of a run, in millions.
+        Also `still` and `untrained`, the floor; `ends`, the coverage of each arm at its end; `hours`, those of all
+        cores that a run had, each arm's mean; `steps`, of the training of a run, in millions.
     """
     first = metrics.loc[metrics["outer_step"] == 0, "coverage"]
     last = metrics[metrics["outer_step"] == metrics.groupby("arm")["outer_step"].transform("max")]
-    ends, hours = last.groupby("arm")["coverage"].mean(), hours_of(timing)
+    ends, hours = last.groupby("arm")["coverage"].mean(), hours_of(records)
     arms = [arm for arm in ARMS if arm in ends]
     return in_words(metrics, differences, timing, judgements) | {
         "still": f"{100 * still_coverage(records):.0f} %",
@@ -119,8 +120,7 @@ def words(
     }
 
 
-def hours_of(timing: pd.DataFrame) -> pd.Series:
-    """Hours of one core for a run, mean of an arm's; measuring coverage and compiling included."""
-    of_arm = timing.groupby("arm")
-    runs = of_arm.apply(lambda rows: (rows["phase"] == rows["phase"].iloc[0]).sum(), include_groups=False)
-    return of_arm["seconds"].sum() / runs / 3600
+def hours_of(records: Sequence[Record]) -> pd.Series:
+    """Hours of all the cores a run had, mean of an arm's; measuring coverage and compiling included."""
+    rows = [(record.labels["arm"], seconds_of(record) / 3600) for record in records]
+    return pd.DataFrame(rows, columns=["arm", "hours"]).groupby("arm")["hours"].mean()
