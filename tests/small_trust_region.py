@@ -1,12 +1,19 @@
 """Small runs of trust region policy optimisation, trained in about a second."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
+from rings import load
 from small_control import CART
 
+import recall.training
 from recall.agents.trpo import TRPOConfig
 from recall.envs.gym_env import GymConfig
+from recall.errors import NonFiniteError
+from recall.loop import Training
 from recall.runs import RunSpec
 from recall.trust_region import TrustRegionTraining
 from recall.trust_region_recaller import TrustRegionRecallConfig, TrustRegionRecaller
@@ -58,3 +65,29 @@ def recalling(training: TrustRegionTraining) -> TrustRegionRecaller:
     """The recaller of a training that has one."""
     assert training.recaller is not None
     return training.recaller
+
+
+def set_number(state: Any, path: str, value: float) -> None:
+    """A fault in one number of a nested state, in place: a path such as baseline/first."""
+    for name in path.split("/"):
+        state = state[name]
+    state.flat[-1] = value
+
+
+def check_stops(
+    spec: RunSpec, folder: Path, patch: pytest.MonkeyPatch, inject: Callable[[TrustRegionTraining], None], sentence: str
+) -> None:
+    """A fault injected after the fifth update stops the run with the sentence, and what was saved is that update."""
+    patch.setattr(recall.training, "CHECKPOINT_SECONDS", -1)
+
+    def fault(training: Training) -> None:
+        assert isinstance(training, TrustRegionTraining)
+        assert training.update <= 5
+        if training.update == 5:
+            inject(training)
+
+    with pytest.raises(NonFiniteError, match=sentence):
+        recall.training.train(spec, folder, fault)
+    state = load(folder)
+    assert state is not None
+    assert state["update"] == 5

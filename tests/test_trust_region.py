@@ -7,21 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 from rings import load
-from small_control import CART, stop_at
+from small_control import CART
 from small_runs import texts
-from small_trust_region import AGENT, trained, trpo_spec
+from small_trust_region import check_stops, set_number, trained, trpo_spec
 from test_training import run_until
 
-import recall.training
 from recall.agents.trpo import kl_divergence
 from recall.analysis.records import load_record
 from recall.buffers import by_run
 from recall.checkpoints import Checkpoint
 from recall.envs.gym_env import GymConfig, GymEnv
-from recall.errors import NonFiniteError, TrainingStoppedError
 from recall.evaluation import evaluation_seeds
-from recall.functional import all_finite
-from recall.loop import Training
 from recall.policies import evaluate_policy, load_policy, summary
 from recall.runs import spec_json, write_record
 from recall.specs import spec_from_json
@@ -301,10 +297,7 @@ def number(path: str, value: float) -> Callable[[TrustRegionTraining], None]:
     """A fault in one number of the agent's state, in place: a path such as baseline/first."""
 
     def inject(training: TrustRegionTraining) -> None:
-        found: Any = training.agent.state()
-        for name in path.split("/"):
-            found = found[name]
-        found.flat[-1] = value
+        set_number(training.agent.state(), path, value)
         training.agent._refresh()
 
     return inject
@@ -329,28 +322,4 @@ FAULTS: dict[str, tuple[Callable[[TrustRegionTraining], None], str]] = {
 def test_a_number_that_is_none_stops_the_run_at_that_update(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recall.training, "CHECKPOINT_SECONDS", -1)
-    inject, sentence = FAULTS[place]
-
-    def fault(training: Training) -> None:
-        assert isinstance(training, TrustRegionTraining)
-        assert training.update <= 5
-        if training.update == 5:
-            inject(training)
-
-    with pytest.raises(NonFiniteError, match=sentence):
-        train(trpo_spec(), tmp_path, fault)
-    state = load(tmp_path)
-    assert state is not None
-    assert state["update"] == 5
-    assert all_finite(state["agent"])
-    with pytest.raises(TrainingStoppedError):
-        train(trpo_spec(), tmp_path, stop_at(6))
-
-
-def test_settings_of_the_papers_baseline_can_be_given() -> None:
-    """Nagabandi et al. 2017, as the settings' docstring has them."""
-    text = str(type(AGENT).__doc__)
-    literal = text[text.index("n_envs=50") :].rpartition(".")[0]
-    config = eval(f"TRPOConfig({literal})", {"TRPOConfig": type(AGENT)})  # noqa: S307 (our own docstring)
-    assert (config.steps_per_update, config.target_kl, config.gae_lambda) == (50_000, 0.05, 1)
+    check_stops(trpo_spec(), tmp_path, monkeypatch, *FAULTS[place])

@@ -2,23 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from rings import assert_same, load
-from small_control import CART, run_eagerly, sac_spec, stop_at
+from small_control import CART, run_eagerly, sac_spec
 from small_runs import csv, small_spec, texts
-from small_trust_region import ARMS, recall_spec, recalling, trained
+from small_trust_region import ARMS, check_stops, recall_spec, recalling, set_number, trained
 from test_training import run_until
 
-import recall.training
 from recall.agents.sac import SACConfig
 from recall.buffers import Rollout
 from recall.checkpoints import Checkpoint
-from recall.errors import NonFiniteError, TrainingStoppedError
-from recall.functional import all_finite
-from recall.loop import Training
 from recall.runs import numerics, spec_json
 from recall.specs import spec_from_json
 from recall.training import begin, train
@@ -215,10 +210,7 @@ def number(path: str, value: float) -> Callable[[TrustRegionTraining], None]:
     """A fault in one number of the recaller's state, in place: a path such as model/actions/0."""
 
     def inject(training: TrustRegionTraining) -> None:
-        found: Any = recalling(training).state()
-        for name in path.split("/"):
-            found = found[name]
-        found.flat[-1] = value
+        set_number(recalling(training).state(), path, value)
 
     return inject
 
@@ -240,21 +232,4 @@ def test_a_number_that_is_none_stops_the_run_at_that_update(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The gate that ends traces and the bound on the step do not hide it."""
-    monkeypatch.setattr(recall.training, "CHECKPOINT_SECONDS", -1)
-    inject, sentence = FAULTS[place]
-
-    def fault(training: Training) -> None:
-        assert isinstance(training, TrustRegionTraining)
-        assert training.update <= 5
-        if training.update == 5:
-            inject(training)
-
-    with pytest.raises(NonFiniteError, match=sentence):
-        train(recall_spec(env_id=CART), tmp_path, fault)
-    state = load(tmp_path)
-    assert state is not None
-    assert state["update"] == 5
-    assert all_finite(state["agent"])
-    assert all_finite(state["recaller"]["model"])
-    with pytest.raises(TrainingStoppedError):
-        train(recall_spec(env_id=CART), tmp_path, stop_at(6))
+    check_stops(recall_spec(env_id=CART), tmp_path, monkeypatch, *FAULTS[place])

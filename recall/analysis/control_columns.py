@@ -11,6 +11,17 @@ STANDARD = "standard deviations of the data"
 
 DIGEST = "12 digits"
 
+EPISODES = (
+    Column("episode_length", "steps", "Length of these episodes, mean."),
+    Column(
+        "train_return",
+        "reward",
+        "Undiscounted return of the episodes of the training that ended since the last row, mean.",
+        "where none ended",
+    ),
+)
+"""What follows the return of an evaluation."""
+
 CONTROL_TABLES: dict[str, Table] = {
     "metrics": Table(
         "A row a seed and evaluation; every record.",
@@ -18,13 +29,7 @@ CONTROL_TABLES: dict[str, Table] = {
             SEED,
             STEP,
             Column("return", "reward", "Undiscounted return of the mean action, mean over five episodes."),
-            Column("episode_length", "steps", "Length of these episodes, mean."),
-            Column(
-                "train_return",
-                "reward",
-                "Undiscounted return of the episodes of the training that ended since the last row, mean.",
-                "where none ended",
-            ),
+            *EPISODES,
             Column(
                 "critic_loss",
                 "squared return",

@@ -1,9 +1,8 @@
 """Columns of the records of trust region policy optimisation."""
 
 from recall.analysis.columns import SEED, STEP, TIMING, Column, Table
-from recall.analysis.control_columns import CONTROL_TABLES, NO_TRACE
+from recall.analysis.control_columns import CONTROL_TABLES, EPISODES, NO_TRACE, SINCE
 
-SINCE = "mean over the updates since the last row"
 OF_NETWORK = "records of agents with a value network"
 TRACED = {column.name: column for column in CONTROL_TABLES["recall"].columns}
 """What a model and its traces are measured by, whatever the agent."""
@@ -15,13 +14,7 @@ TRUST_REGION_TABLES: dict[str, Table] = {
             SEED,
             STEP,
             Column("return", "reward", "Undiscounted return of the mean action, mean over ten episodes."),
-            Column("episode_length", "steps", "Length of these episodes, mean."),
-            Column(
-                "train_return",
-                "reward",
-                "Undiscounted return of the episodes of the training that ended since the last row, mean.",
-                "where none ended",
-            ),
+            *EPISODES,
             Column("kl", "nats", f"KL divergence of the policy after a trust-region step from that before, {SINCE}."),
             Column(
                 "improvement",
