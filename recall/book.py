@@ -16,7 +16,7 @@ from recall.identity import canonical_json
 from recall.moved import moved_numbers
 from recall.notebooks import check_cell, execute, read
 from recall.page_parameters import PageParameters
-from recall.pages import PAGES, PUBLISHED_BUILD, missing, runs_folder, store
+from recall.pages import PAGES, PUBLISHED_BUILD, runs_folder, stocked, store
 from recall.parameters import check_parameters
 from recall.runs import RunSpec
 from recall.sweep import train_missing
@@ -73,11 +73,13 @@ def publish_page(page: str, workers: int | None) -> Path:
 
 def train(specs: list[RunSpec], workers: int | None, local: bool) -> None:
     """Say what is missing and train it; what is published must lie among the published records itself."""
-    lacking = missing(specs) if local else [spec for spec in specs if spec not in store(local)]
-    steps = sum(map(steps_of, lacking))
-    print(f"{len(specs)} groups of runs: {len(specs) - len(lacking)} stored, {len(lacking)} to train", end="")
-    print(f" ({steps / 1e6:.1f} million environment steps)" if lacking else "", flush=True)
-    train_missing(lacking, store(local), workers)
+    found = stocked(specs, local)
+    steps = sum(map(steps_of, found.lacking))
+    print(f"{len(specs)} groups of runs: {len(found.records)} stored, {len(found.lacking)} to train", end="")
+    print(f" ({steps / 1e6:.1f} million environment steps)" if found.lacking else "", flush=True)
+    if found.elsewhere:
+        print(found.in_words(), flush=True)
+    train_missing(found.lacking, store(local), workers)
 
 
 def execute_published(page: str) -> Path:

@@ -79,12 +79,12 @@ class Sweep:
         print(sweep.plan(count), flush=True)
         if self.dry_run and self.slurm:
             print(f"\nsubmitted for each of {count} workers:\n\n{job_script(self.slurm)}")
-        if self.dry_run or not sweep.lacking:
+        if self.dry_run or not sweep.stock.lacking:
             return
         if self.scheduler:
             place = cluster.remote(self.scheduler)
         else:
-            place = slurm(self.slurm) if self.slurm else cluster.local(min(count, len(sweep.lacking)))
+            place = slurm(self.slurm) if self.slurm else cluster.local(min(count, len(sweep.stock.lacking)))
         sweep.train(place, self.log)
 
 

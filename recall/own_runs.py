@@ -18,9 +18,10 @@ from recall.control_parameters import MOST_EVALUATIONS
 from recall.envs.gym_env import GymConfig, make
 from recall.errors import ParameterError
 from recall.page_parameters import MOST, check_ranges
-from recall.pages import load, missing, store
+from recall.pages import load, stocked, store
 from recall.progress import nobody
 from recall.runs import AgentConfig, RunSpec
+from recall.stock import Stock
 from recall.store import refuse_unwritable
 from recall.sweep import train_missing
 from recall.tensorboard import TensorBoard
@@ -159,9 +160,9 @@ def train_own(runs: OwnRuns, workers: int | None = None, tensorboard: Path | Non
         raise ParameterError(f"--tensorboard is {tensorboard}, among the records; choose a folder outside {local.root}")
     refuse_unwritable(local.root)
     with TensorBoard(tensorboard) if tensorboard else nullcontext() as board:
-        lacking = missing(specs)
-        print(plan(runs, lacking), flush=True)
-        train_missing(lacking, local, workers, listener=board.reported if board else nobody)
+        found = stocked(specs)
+        print(plan(runs, found), flush=True)
+        train_missing(found.lacking, local, workers, listener=board.reported if board else nobody)
         records = load(specs)
         if board:
             for record in records:
@@ -169,13 +170,13 @@ def train_own(runs: OwnRuns, workers: int | None = None, tensorboard: Path | Non
     return records
 
 
-def plan(runs: OwnRuns, lacking: Sequence[RunSpec]) -> str:
+def plan(runs: OwnRuns, found: Stock) -> str:
     """What is stored and what is to do."""
     agent = f"{runs.agent} {'with' if runs.recall else 'without'} recall traces"
     words = f"{agent} in {runs.env_id}, {runs.total_steps:,} steps of each seed"
-    if not lacking:
+    if not found.lacking:
         return f"{words}: already trained"
-    return f"{words}: {runs.seeds - len(lacking)} stored, {len(lacking)} to train"
+    return f"{words}: {len(found.records)} stored, {len(found.lacking)} to train"
 
 
 def summary(runs: OwnRuns, records: Sequence[Record]) -> str:

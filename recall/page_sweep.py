@@ -12,8 +12,9 @@ from recall.analysis.records import find_records
 from recall.book import parameters_of
 from recall.errors import ParameterError, TrainingStoppedError
 from recall.forecast import forecast, in_words
-from recall.pages import missing, runs_folder, store
+from recall.pages import runs_folder, stocked, store
 from recall.runs import RunSpec
+from recall.stock import Stock
 from recall.store import Store
 from recall.sweep import sweep
 from recall.sweep_log import SweepLog
@@ -43,15 +44,19 @@ class PageSweep:
     """Every run of the pages."""
     store: Store
     """The published records, or one's own."""
-    lacking: list[RunSpec]
-    """Those that are trained."""
+    stock: Stock
+    """What is stored of them; the others are trained."""
 
     def plan(self, workers: int) -> str:
         """What is there, what is to do and what it will cost, for a terminal."""
         records = [record for local in (False, True) for record in find_records(store(local).root)]
-        table = forecast(self.lacking, records)
-        words = in_words(table, len(self.specs) - len(self.lacking), workers)
-        return f"{table.round(2).to_string(index=False, na_rep='?')}\n{words}" if len(table) else words
+        table = forecast(self.stock.lacking, records)
+        lines = [in_words(table, len(self.stock.records), workers)]
+        if len(table):
+            lines.insert(0, table.round(2).to_string(index=False, na_rep="?"))
+        if self.stock.elsewhere:
+            lines.append(self.stock.in_words())
+        return "\n".join(lines)
 
     def train(self, place: AbstractContextManager[Client], log: Path | None) -> None:
         """Train what is lacking, and print how each run ended.
@@ -64,10 +69,10 @@ class PageSweep:
             TrainingStoppedError: runs failed; the others are stored.
         """
         file = log or runs_folder() / "local" / f"sweep-{datetime.now():%Y%m%d-%H%M%S}.log"
-        with SweepLog({spec.folder: steps_of(spec) for spec in self.lacking}, file) as watch:
+        with SweepLog({spec.folder: steps_of(spec) for spec in self.stock.lacking}, file) as watch:
             print(f"log: {file}", flush=True)
             with place as client:
-                ended = sweep(self.lacking, self.store, client, watch)
+                ended = sweep(self.stock.lacking, self.store, client, watch)
         print(watch.table())
         if failed := [run for run in ended if run.state == "failed"]:
             raise TrainingStoppedError(f"{len(failed)} of {len(ended)} runs failed; why is written in the table")
@@ -78,6 +83,7 @@ def planned(pages: Sequence[str], profile: str, publish: bool) -> PageSweep:
 
     Raises:
         ParameterError: there is no such page.
+        RecordError: a stored record is damaged, or lies where another is to be trained.
     """
-    specs, chosen = specs_of(pages, profile), store(local=not publish)
-    return PageSweep(specs, chosen, [s for s in specs if s not in chosen] if publish else missing(specs))
+    specs = specs_of(pages, profile)
+    return PageSweep(specs, store(local=not publish), stocked(specs, local=not publish))

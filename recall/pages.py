@@ -5,11 +5,11 @@ the local runs, except in a published build, where a missing record is an error.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from recall.analysis.claims import load_claims, page_hashes
-from recall.analysis.records import Record, find_records, load_record
+from recall.analysis.records import Record, find_records
 from recall.errors import RecordError
 from recall.goal_parameters import AntMazeParameters as AntMazeParameters
 from recall.goal_parameters import GoalGanParameters as GoalGanParameters
@@ -21,6 +21,7 @@ from recall.sac_parameters import DeltaStateParameters as DeltaStateParameters
 from recall.sac_parameters import DoseParameters as DoseParameters
 from recall.sac_parameters import SacChecksParameters as SacChecksParameters
 from recall.sac_parameters import SacParameters as SacParameters
+from recall.stock import Stock, stock
 from recall.store import Store
 from recall.sweep import train_missing
 from recall.trace_parameters import TraceSweepsParameters as TraceSweepsParameters
@@ -71,25 +72,30 @@ def store(local: bool) -> Store:
     return Store(runs_folder() / "records", rules, PUBLISHED_POLICY_SEEDS)
 
 
-def missing(specs: Iterable[RunSpec]) -> list[RunSpec]:
-    """Specifications that neither store holds."""
-    return [spec for spec in specs if spec not in store(local=False) and spec not in store(local=True)]
+def stocked(specs: Sequence[RunSpec], local: bool = True) -> Stock:
+    """What is stored of these runs: among the published records, or in either store, the published ones first.
+
+    Raises:
+        RecordError: one is damaged or foreign, or lies where another is to be trained.
+    """
+    target = store(local)
+    found = stock(specs, [store(local=False), target] if local else [target])
+    for spec, why in found.elsewhere.items():
+        if spec in target:
+            raise RecordError(
+                f"{target.path(spec)} may not be compared with runs of this machine ({why}); move it away, and the "
+                "same command trains it again"
+            )
+    return found
 
 
-def load(specs: Iterable[RunSpec]) -> list[Record]:
+def load(specs: Sequence[RunSpec]) -> list[Record]:
     """Records of specifications from either store.
 
     Raises:
-        RecordError: one is missing, damaged or foreign.
+        RecordError: one is missing, damaged, foreign, or may not be compared with the others.
     """
-    stores = store(local=False), store(local=True)
-    records = []
-    for spec in specs:
-        found = [each.path(spec) for each in stores if spec in each]
-        if not found:
-            raise RecordError(f"there is no record of {spec.folder}; train it with: recall run {spec.page}")
-        records.append(load_record(found[0]))
-    return records
+    return stocked(specs).whole()
 
 
 def published(page: str, arm: str, environments: Iterable[str] | None = None) -> list[Record]:
@@ -103,5 +109,5 @@ def records(parameters: PageParameters) -> list[Record]:
     """What a notebook calls: load what is stored, train what is missing, return all."""
     specs = parameters.specs()
     if PUBLISHED_BUILD not in os.environ:
-        train_missing(missing(specs), store(local=True))
+        train_missing(stocked(specs).lacking, store(local=True))
     return load(specs)

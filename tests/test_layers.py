@@ -24,7 +24,10 @@ LAYERS = [  # from the top; a name stands for a module, or a package with everyt
         "trace_parameters",
         "goal_parameters",
     ],
-    ["experiments", "sac_experiments", "trpo_experiments", "trace_experiments", "goal_experiments", "specs", "sweep"],
+    [
+        *("experiments", "sac_experiments", "trpo_experiments", "trace_experiments", "goal_experiments"),
+        *("specs", "stock", "sweep"),
+    ],
     ["tensorboard"],
     ["forecast", "sweep_log", "worker", "slurm"],
     ["cluster", "store"],

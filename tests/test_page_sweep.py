@@ -230,9 +230,9 @@ def test_what_is_published_must_lie_there(checkout: Path) -> None:
     [first, _] = page_sweep.specs_of([], "published")
     stored_locally = planned([], "published", publish=False).store
     stored_locally.add(first, stored_locally.files(first, train(first)))
-    assert len(planned([], "published", publish=False).lacking) == 1
+    assert len(planned([], "published", publish=False).stock.lacking) == 1
     published = planned([], "published", publish=True)
     assert isinstance(published, PageSweep)
-    assert len(published.lacking) == 2
+    assert len(published.stock.lacking) == 2
     assert published.store.root.name == "records"
-    assert sum(map(steps_of, published.lacking)) == 2 * 30 * 64
+    assert sum(map(steps_of, published.stock.lacking)) == 2 * 30 * 64

@@ -10,7 +10,7 @@ from recall import pages
 from recall.errors import ConfigError, ParameterError, RecordError
 from recall.experiments import ARENAS, ARMS, four_rooms
 from recall.page_parameters import default_budget
-from recall.pages import PUBLISHED_BUILD, FourRoomsParameters, missing, runs_folder, store
+from recall.pages import PUBLISHED_BUILD, FourRoomsParameters, runs_folder, stocked, store
 from recall.parameters import check_parameters, from_notebook
 from recall.runs import RunSpec, write_record
 from recall.training import train
@@ -112,9 +112,9 @@ def test_outside_a_checkout_the_packages_own_is_used(
 @pytest.mark.usefixtures("folder")
 def test_published_records_come_before_local_ones() -> None:
     spec, other = small_spec(updates=3), small_spec("true", updates=3)
-    assert missing([spec, other]) == [spec, other]
+    assert stocked([spec, other]).lacking == [spec, other]
     local = put(spec, local=True)
-    assert missing([spec, other]) == [other]
+    assert stocked([spec, other]).lacking == [other]
     assert [record.path for record in pages.load([spec])] == [local]
     published = put(spec, local=False)
     assert [record.path for record in pages.load([spec])] == [published]

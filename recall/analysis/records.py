@@ -1,7 +1,7 @@
 """Stored records, read and trusted only after every checksum held."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,9 +187,7 @@ def check_distinct(records: Iterable[Record]) -> None:
 
 def check_comparable(a: Record, b: Record) -> None:
     """Refuse to join two records whose difference could come from anything but the arm."""
-    here, there = a.numerics, b.numerics
-    lacking = {name for name in OF_RECALL if not (name in here and name in there)}
-    pairs = {f"numerics {name}": (here.get(name), there.get(name)) for name in here | there if name not in lacking}
+    pairs = {f"numerics {name}": pair for name, pair in differences(a.numerics, b.numerics).items()}
     pairs |= {name: (a.settings.get(name), b.settings.get(name)) for name in SAME_IN_BOTH_ARMS}
     pairs["number of seeds"] = (len(a.settings["seeds"]), len(b.settings["seeds"]))
     for name, (in_a, in_b) in pairs.items():
@@ -198,3 +196,10 @@ def check_comparable(a: Record, b: Record) -> None:
                 f"{a.path.name} and {b.path.name} may not be compared: {name} is {in_a!r} in the first, "
                 f"{in_b!r} in the second; train one of them again"
             )
+
+
+def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Of numerics: what `a` and `b` have, by name, where for that difference records may not be compared."""
+    lacking = {name for name in OF_RECALL if not (name in a and name in b)}
+    pairs = {name: (a.get(name), b.get(name)) for name in (*a, *b) if name not in lacking}
+    return {name: (in_a, in_b) for name, (in_a, in_b) in pairs.items() if in_a != in_b}
