@@ -159,7 +159,7 @@ class Tracer(ABC):
         return ContinuousTraces(*(np.stack(column, 2) for column in zip(*steps, strict=True)))
 
     def described(self, losses: np.ndarray, target_value: np.ndarray) -> dict[str, np.ndarray]:
-        """What an iteration is known by, (runs,) each; `target_value` is the highest that a trace may start from."""
+        """What an iteration is known by, (runs,) each; `target_value` tells of the states that traces start from."""
         assert self.traces is not None
         return {
             "action_nll": losses[0],

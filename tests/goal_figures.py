@@ -37,6 +37,7 @@ def goal_metrics(env: str, arm: str, seed: int, outer_steps: np.ndarray) -> pd.D
     columns = {"coverage": coverage, "return": coverage, "training_steps": steps, "visits_steps": steps // 10}
     columns |= {
         "kl": np.where(outer_steps > 0, 0.008, np.nan),
+        "entropy": np.where(outer_steps > 0, 2 - coverage, np.nan),
         "labels_steps": labels,
         "evaluation_steps": 20_000 * (outer_steps + 1),
     }
@@ -63,6 +64,7 @@ def goal_tables(env: str, arm: str, seed: int, outer_steps: np.ndarray) -> dict[
     tables["coverage"] = goal_maps(env, arm, seed, outer_steps)
     if recalling:
         columns = {"target_value": 0.6, "trace_length": 15.0, "gradient_ratio": 2.0, "rollout_kl": 0.001}
+        columns |= {"imitation_loss": 3.0, "gradient_cosine": 0.1}
         tables["recall"] = tables["metrics"][["seed", "step"]].iloc[1:].assign(**columns)
     return tables
 

@@ -10,9 +10,9 @@ from goal_figures import goal_metrics, goal_tables
 
 from recall.analysis.ant_maze import (
     PAPER,
+    THRESHOLDS,
     above,
     beside_paper,
-    coverage_after,
     hours_of,
     limits,
     still_coverage,
@@ -22,6 +22,7 @@ from recall.analysis.claims import Claim, judge, load_claims, page_hashes
 from recall.analysis.gains import gains
 from recall.analysis.goal_maps import coverage_maps
 from recall.analysis.goal_plots import COVERAGE, OUTER_STEPS
+from recall.analysis.goal_references import ANT, after
 from recall.analysis.goal_steps import arrival_dots, arrivals, arrivals_for_people
 from recall.analysis.records import Record, find_records, tidy
 
@@ -90,24 +91,25 @@ def test_beside_the_paper_stand_the_last_measurements_until_then() -> None:
     metrics = pd.concat(frames, ignore_index=True)
     table = beside_paper(metrics)
     assert list(table.index) == [
-        *(("baseline", f"{steps} outer steps") for steps in (5, 90, 275)),
+        *(("baseline", f"{steps} outer steps") for steps in (5, 60, 90, 120, 180, 275, 300)),
         *(("recall traces", f"{steps} outer steps") for steps in (5, 56, 155)),
     ]
     expected = metrics[(metrics["arm"] == "recall") & (metrics["outer_step"] == 55)]["coverage"].mean()
     assert table.loc[("recall traces", "56 outer steps"), "here"] == f"{100 * expected:.0f} %"
-    assert table.loc[("baseline", "90 outer steps")].tolist() == ["48 %", "–"]
-    assert table.loc[("recall traces", "155 outer steps")].tolist() == ["64 %", "–"]
-    assert np.isnan(coverage_after(metrics[metrics["arm"] == "true"], 5))
-    assert sum(len(stated) for stated in PAPER.values()) == len(table)
+    assert table.loc[("baseline", "60 outer steps")].tolist() == ["–", "38 %", "100 %"]
+    assert table.loc[("baseline", "90 outer steps")].tolist() == ["48 %", "–", "–"]
+    assert table.loc[("recall traces", "155 outer steps")].tolist() == ["64 %", "–", "–"]
+    assert np.isnan(after(metrics[metrics["arm"] == "true"], 5))
+    assert sum(len(stated) for stated in PAPER.values()) + len(ANT) == len(table)
 
 
 def test_the_papers_coverage_is_waited_for(tmp_path: Path, claims: list[Claim]) -> None:
     metrics = tidy(records(tmp_path, claims, seeds=2), "metrics")
-    times = arrivals(metrics, (0.48, 0.63))
-    assert set(times["threshold"]) == {0.48, 0.63}
+    times = arrivals(metrics, THRESHOLDS)
+    assert set(times["threshold"]) == {0.3, 0.48, 0.63}
     titles = [panel.figure.axes[0].get_title(loc="left") for panel in arrival_dots(times)]
-    assert titles == 2 * ["until the coverage is 48 %", "until the coverage is 63 %"]
-    assert list(arrivals_for_people(times, OUTER_STEPS)) == ["coverage of 48 %", "coverage of 63 %"]
+    assert titles == 2 * [f"until the coverage is {share} %" for share in (30, 48, 63)]
+    assert list(arrivals_for_people(times, OUTER_STEPS)) == [f"coverage of {share} %" for share in (30, 48, 63)]
 
 
 def test_maps_stand_side_by_side_at_equal_outer_steps(tmp_path: Path, claims: list[Claim]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from small_control import run_eagerly
 
-from recall.analysis.claims import load_claims
+from recall.analysis.claims import Claim, load_claims
 from recall.envs.ant_settings import AntUMazeConfig
 from recall.envs.point_mass import PointMassConfig
 from recall.errors import ConfigError, ParameterError
@@ -35,10 +35,13 @@ def test_the_published_page() -> None:
 
 def test_environments_and_arms_are_those_that_the_claims_name() -> None:
     claims = [claim for claim in load_claims(claims_file()) if claim.page == "goal-gan"]
-    runs = {(spec.env_label, spec.arm) for spec in GoalGanParameters(seeds=1).specs()}
     assert {claim.id for claim in claims} == {"6.2-subgoals-faster", "fig4a", "fig8-coverage"}
-    for claim in claims:
-        assert {(env, arm) for env in claim.environments for arm in ("baseline", "recall")} <= runs
+    assert named(claims) <= {(spec.env_label, spec.arm) for spec in GoalGanParameters(seeds=1).specs()}
+
+
+def named(claims: list[Claim]) -> set[tuple[str, str]]:
+    """Environments and arms that claims compare."""
+    return {(env, arm) for claim in claims for env in claim.environments for arm in (*claim.treatment, *claim.baseline)}
 
 
 def test_settings_are_of_their_task() -> None:
@@ -123,9 +126,7 @@ def test_the_ants_runs_are_those_that_the_claims_name_and_come_back_from_records
     specs = AntMazeParameters(seeds=1).specs()
     claims = [claim for claim in load_claims(claims_file()) if claim.page == "ant-maze"]
     assert {claim.id for claim in claims} == {"fig4b", "fig3-fig9-coverage"}
-    runs = {(spec.env_label, spec.arm) for spec in specs}
-    for claim in claims:
-        assert {(env, arm) for env in claim.environments for arm in ("baseline", "recall")} <= runs
+    assert named(claims) <= {(spec.env_label, spec.arm) for spec in specs}
     for spec in specs:
         assert spec_from_json(json.loads(json.dumps(spec_json(spec)))) == spec
 

@@ -10,11 +10,11 @@ from recall.analysis.claims import judge, load_claims
 from recall.analysis.gains import gains
 from recall.analysis.goal_plots import (
     PURPOSES,
-    added_time,
     beside_policy,
     in_words,
     of_claims,
     of_coverage,
+    time_of_recall,
     with_all_steps,
 )
 from recall.analysis.records import find_records, tidy
@@ -36,15 +36,15 @@ def test_steps_of_all_purposes_are_the_mean_over_seeds_of_their_sum() -> None:
     assert with_all_steps(metrics)["all_steps"].tolist() == [12, 164, 12, 164, 101]
 
 
-def test_imitation_stands_beside_the_step_of_the_trust_region(tmp_path: Path) -> None:
+def test_imitation_stands_beside_the_bound_of_the_trust_region(tmp_path: Path) -> None:
     write_goal_page(tmp_path, outer_steps=8)
     records = find_records(tmp_path)
     metrics, recall = tidy(records, "metrics"), tidy(records, "recall")
-    found = beside_policy(recall, metrics)
+    found = beside_policy(recall, metrics, target_kl=0.01)
     assert len(found) == len(recall) == 3 * 2 * 3 * 8
-    assert found["kl_share"].unique() == pytest.approx([0.001 / 0.008])
+    assert found["kl_share"].unique() == pytest.approx([0.001 / 0.01])
     assert (found["outer_step"] == found["step"] / 100_000).all()
-    assert beside_policy(recall[:0], metrics).empty
+    assert beside_policy(recall[:0], metrics, target_kl=0.01).empty
 
 
 def test_diagnostics_are_of_the_tasks_of_the_claims_if_there_are_any(tmp_path: Path) -> None:
@@ -57,11 +57,11 @@ def test_diagnostics_are_of_the_tasks_of_the_claims_if_there_are_any(tmp_path: P
 
 
 def test_recall_is_timed_without_evaluation_and_compilation(tmp_path: Path) -> None:
-    """45 seconds beside 10 and 80; 5 and 6 do not count."""
+    """45 of 135 seconds; 5 and 6 do not count."""
     write_goal_page(tmp_path, outer_steps=8)
     timing = tidy(find_records(tmp_path), "timing")
-    assert added_time(timing) == "recall traces +50 %; recall traces, as written +50 %"
-    assert added_time(timing[timing["arm"] == "baseline"]) == "–"
+    assert time_of_recall(timing) == "recall traces 33 %; recall traces, as written 33 %"
+    assert time_of_recall(timing[timing["arm"] == "baseline"]) == "–"
 
 
 def test_a_return_is_called_coverage(tmp_path: Path) -> None:

@@ -36,6 +36,18 @@ def training(seeds: tuple[int, ...] = (0, 1), labelled_by_training: bool = True)
 # Rollouts
 
 
+def test_labels_belong_to_their_goals() -> None:
+    """A policy that stands still is always near some goals and never near others, in an order of each run's own."""
+    run = training(labelled_by_training=False)
+    run.agent.act = lambda obs, noise, runs: np.zeros((*obs.shape[:2], run.world.action_dim))  # type: ignore
+    near_start = [np.array([True, False, False, True, True]), np.array([False, True, False])]
+    goals = [np.where(each[:, None], 0.1, 4.0) * np.ones(3) for each in near_start]
+    rates, episodes = run._judge(goals)
+    for found, expected in zip(rates, near_start, strict=True):
+        assert found.tolist() == expected.tolist()
+    assert [each.tolist() for each in episodes] == [[3] * 5, [3] * 3]
+
+
 def rollout(seed: int = 0) -> tuple[GoalRollouts, list[np.ndarray], list]:
     world, draw = UMaze(UMazeConfig(horizon=25, reach=1.0)), np.random.default_rng(seed)
     goals = [draw.uniform(-1, 2, (n, 2)) for n in (7, 4)]

@@ -67,7 +67,8 @@ class TRPOConfig:
     learns; in the point maze of Held et al. 2017 it does not."""
     baseline: Literal["network", "linear", "linear-finite"] = "network"
     """Values by a network, or by rllab's regression on features; linear-finite takes the time limit for an end, beyond
-    which nothing is worth anything, as rllab does. Not stated in the paper; RL-Zoo has a network."""
+    which nothing is worth anything, as rllab does, and as linear does with goals. Not stated in the paper; RL-Zoo has a
+    network."""
     value_learning_rate: float = 1e-3
     """Adam's step size of the value network. Not stated in the paper; RL-Zoo."""
     value_epochs: int = 20

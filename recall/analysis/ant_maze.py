@@ -11,6 +11,8 @@ from recall.analysis.audit import seconds_of
 from recall.analysis.claims import Judgement
 from recall.analysis.endpoints import auc, final
 from recall.analysis.goal_plots import in_words
+from recall.analysis.goal_references import ANT as AUTHORS
+from recall.analysis.goal_references import after, in_percent
 from recall.analysis.panels import listed
 from recall.analysis.plots import Quantity
 from recall.analysis.records import Record
@@ -19,9 +21,9 @@ from recall.analysis.style import ARMS, arm_style
 SCORES = {"mean return over training": auc, "return at the last measurement": partial(final, last=1)}
 """What is compared: with so few measurements the last ten would be most of the training."""
 
-THRESHOLDS = (0.48, 0.63)
-"""Coverage that is waited for: that of Fig. 9 after 90 outer steps without and 56 with recall traces, and that of its
-last maps."""
+THRESHOLDS = (0.3, 0.48, 0.63)
+"""Coverage that is waited for: one that these runs can reach, ours; that of Fig. 9 after 90 outer steps without and 56
+with recall traces; and that of its last maps."""
 
 PAPER: dict[int, dict[str, float]] = {
     5: {"baseline": 0.20, "recall": 0.22},
@@ -31,6 +33,9 @@ PAPER: dict[int, dict[str, float]] = {
     275: {"baseline": 0.63},
 }
 """Coverage that the paper states, by outer steps and arm (Fig. 9)."""
+
+STATED = {"the paper": PAPER, "Goal GAN's authors": AUTHORS}
+"""Who states what."""
 
 SETTINGS = {
     "goal-gan policy": "Settings of the policy",
@@ -61,30 +66,22 @@ def limits(metrics: pd.DataFrame) -> tuple[float, float]:
 
 
 def beside_paper(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Coverage that the paper states and the one here, mean of the seeds, as `cards.grouped` takes it.
+    """Coverage that the paper and Goal GAN's authors have, and the mean of the seeds here, as `cards.grouped` takes it.
 
     A row an arm and number of outer steps. Here it is that of the last measurement until then; a dash stands where
-    these runs are shorter.
+    these runs are shorter, and where nothing is stated.
 
     Args:
         metrics: tidy table of that name.
     """
-    rows = {}
+    rows: dict[tuple[str, str], list[str]] = {}
     for arm in ARMS:
-        for outer_steps in (steps for steps, stated in PAPER.items() if arm in stated):
-            found = coverage_after(metrics[metrics["arm"] == arm], outer_steps)
-            here = "–" if np.isnan(found) else f"{100 * found:.0f} %"
-            rows[arm_style(arm).label, f"{outer_steps} outer steps"] = (f"{100 * PAPER[outer_steps][arm]:.0f} %", here)
+        for outer_steps in sorted({steps for found in STATED.values() for steps in found if arm in found[steps]}):
+            shares = [found.get(outer_steps, {}).get(arm, np.nan) for found in STATED.values()]
+            shares.append(after(metrics[metrics["arm"] == arm], outer_steps))
+            rows[arm_style(arm).label, f"{outer_steps} outer steps"] = list(map(in_percent, shares))
     index = pd.MultiIndex.from_tuples(rows, names=["arm", "after"])
-    return pd.DataFrame(rows.values(), index, ["the paper", "here"])
-
-
-def coverage_after(metrics: pd.DataFrame, outer_steps: int) -> float:
-    """Mean coverage of the seeds at the last measurement up to so many outer steps; NaN if the runs are shorter."""
-    if metrics.empty or metrics["outer_step"].max() < outer_steps:
-        return np.nan
-    known = metrics[metrics["outer_step"] <= outer_steps]
-    return float(known.loc[known["outer_step"] == known["outer_step"].max(), "coverage"].mean())
+    return pd.DataFrame(rows.values(), index, [*STATED, "here"])
 
 
 def words(

@@ -13,15 +13,16 @@ from recall.analysis.plots import Quantity
 from recall.analysis.style import arm_style
 from recall.analysis.summary import pilot
 from recall.analysis.verdicts import verdicts_in_words
-from recall.analysis.wording import percentage
 
-COVERAGE = Quantity("coverage", "coverage")
+COVERAGE = Quantity("coverage", "coverage = average return\nover all goal positions")
 PLAIN_COVERAGE = Quantity("coverage", "coverage", seeds=False)
 TRACE_LENGTH = Quantity("trace_length", "steps of a trace", seeds=False)
 FEASIBLE = Quantity("target_value", "feasible goals among those\nthat traces end at", seeds=False)
 KL_SHARE = Quantity(
-    "kl_share", "KL of imitation as a share\nof the trust region's", is_log=True, guide=0.1, seeds=False
+    "kl_share", "KL of imitation as a share of\nthe trust region's bound", is_log=True, guide=0.1, seeds=False
 )
+ENTROPY = Quantity("entropy", "entropy of the policy, nats", seeds=False)
+IMITATION_LOSS = Quantity("imitation_loss", "negative log-likelihood of\nrecalled actions, nats", seeds=False)
 OUTER_STEPS = Quantity("outer_step", "outer steps")
 ALL_STEPS = Quantity("all_steps", "environment steps of any purpose, millions", 1e6)
 
@@ -57,19 +58,20 @@ def with_all_steps(metrics: pd.DataFrame) -> pd.DataFrame:
     return metrics.assign(all_steps=common)
 
 
-def beside_policy(recall: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
+def beside_policy(recall: pd.DataFrame, metrics: pd.DataFrame, target_kl: float) -> pd.DataFrame:
     """The table of recall with the outer step of each row, and `kl_share`.
 
-    That is how far imitation moves the policy in the states of the rollout, as a share of what the trust region does.
+    That is how far imitation moves the policy in the states of the rollout, as a share of what a trust region may.
 
     Args:
         recall: tidy table of that name; empty where no arm has traces.
         metrics: tidy table of that name.
+        target_kl: bound on the mean KL of a trust region's step, nats.
     """
     if recall.empty:
         return recall
-    found = recall.merge(metrics[[*KEYS, "step", "outer_step", "kl"]], on=[*KEYS, "step"], validate="one_to_one")
-    return found.assign(kl_share=found["rollout_kl"] / found["kl"])
+    found = recall.merge(metrics[[*KEYS, "step", "outer_step"]], on=[*KEYS, "step"], validate="one_to_one")
+    return found.assign(kl_share=found["rollout_kl"] / target_kl)
 
 
 def of_claims(table: pd.DataFrame, judgements: Sequence[Judgement]) -> pd.DataFrame:
@@ -96,18 +98,17 @@ def in_words(
         judgements: of the page's claims.
 
     Returns:
-        Each claim's verdict by its id, and `pilot`, `outer_steps` (of a seed), `gains`, `time` (that recall adds).
+        Each claim's verdict by its id, and `pilot`, `outer_steps` (of a seed), `gains`, `time` (recall's share of it).
     """
     return verdicts_in_words(judgements) | {
         "pilot": pilot(metrics, judgements),
         "outer_steps": str(metrics["outer_step"].max()),
         "gains": gains_in_words(differences, "recall"),
-        "time": added_time(timing),
+        "time": time_of_recall(timing),
     }
 
 
-def added_time(timing: pd.DataFrame) -> str:
-    """What recall adds to the time of environment and learner, mean of the runs: `recall traces +55 %`, or a dash."""
+def time_of_recall(timing: pd.DataFrame) -> str:
+    """Recall's share of the time of a training, mean of the runs: `recall traces 36 %`, or a dash."""
     shares = time_shares(timing).groupby("arm")["share"].mean()
-    known = [arm for arm in RECALLING if arm in shares]
-    return "; ".join(f"{arm_style(arm).label} {percentage(shares[arm] / (1 - shares[arm]))} %" for arm in known) or "–"
+    return "; ".join(f"{arm_style(arm).label} {100 * shares[arm]:.0f} %" for arm in RECALLING if arm in shares) or "–"

@@ -6,7 +6,7 @@ from mujoco.rollout import Rollout
 
 from recall.envs.ant_model import ant_model
 from recall.envs.ant_settings import AntUMazeConfig
-from recall.envs.goal_world import near
+from recall.envs.goal_world import reached
 from recall.envs.u_shape import UShape
 from recall.errors import NonFiniteError
 from recall.threads import threads
@@ -106,7 +106,7 @@ class VectorAnts:
             self.states = self.states.copy()
             self.states[going] = self._simulated(self.states[going], np.clip(action[going], -1.0, 1.0))
         self.elapsed = self.elapsed + ~self.ended
-        arrived = near(self.position, self.goal, self.world.success_radius) & self.world.feasible(self.goal)
+        arrived = reached(self.world, self.position, self.goal)
         terminated = arrived | self.world.fallen(self.states)
         self.ended = self.ended | terminated
         truncated = (self.elapsed >= self.world.horizon) & ~terminated

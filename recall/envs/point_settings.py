@@ -1,4 +1,4 @@
-"""What the settings of all point masses must be."""
+"""What the settings of every body with goals must be."""
 
 from dataclasses import fields
 from typing import Any
@@ -10,8 +10,7 @@ def refuse_bad_settings(config: Any) -> None:
     """Raise ConfigError unless every number of a configuration is positive and finite, and a whole one where it counts.
 
     Args:
-        config: an instance of a dataclass whose fields are numbers or tuples of numbers; a field counts if its default
-            is a whole number.
+        config: an instance of a dataclass whose fields are numbers; a field counts if its default is a whole number.
     """
     for field in fields(config):
         value = getattr(config, field.name)
