@@ -1,6 +1,6 @@
 """How a functional update is executed: natively, compiled or eagerly, in float32 or with bfloat16 products.
 
-All tensors have a leading axis of independent runs, so that one call serves a single run on a core and many on a GPU.
+All tensors have a leading axis of independent runs, so that one call serves a single run or many.
 """
 
 import sys

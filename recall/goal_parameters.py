@@ -112,7 +112,7 @@ class AntMazeParameters:
     page: ClassVar[str] = "ant-maze"
     shows: ClassVar[tuple[str, ...]] = ("ant-maze",)
 
-    seeds: int = 5
+    seeds: int = 3
     """Seeds of every arm, 1 to 200, each a run of its own."""
     first_seed: int = 0
     """The first of them, 0 to 2147483648."""

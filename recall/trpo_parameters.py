@@ -108,7 +108,8 @@ class TrpoParameters(TrustRegionParameters):
     recall-trajectories. Two more go by their names alone: recall-reward-to-go, and baseline-nagabandi, with rollouts of
     50000 steps."""
     weight: float | None = None
-    """Factor on the imitation step of every recall arm, 0 or more. None: each arm's own."""
+    """Factor on the imitation step of every recall arm, 0 or more. Where the bound shortens the step in any case, a
+    larger one changes nothing. None: each arm's own."""
     length: int | None = None
     """Steps of a trace, 1 to 10000. None: 10 for Hopper-v5, 50 for Ant-v5, else 20."""
 

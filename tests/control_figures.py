@@ -57,6 +57,11 @@ def learning(env: str, arm: str, seed: int, steps: np.ndarray) -> np.ndarray:
     return top * (1 - np.exp(-2 * progress)) - dip + 0.02 * top * rng.standard_normal(len(steps)) * (progress > 0)
 
 
+def weight_of(arm: str) -> float:
+    """How much more or less than others an arm imitates."""
+    return float(arm.removeprefix("weight-")) if arm.startswith("weight-") else 1.0
+
+
 def control_metrics(env: str, arm: str, seed: int, steps: np.ndarray) -> pd.DataFrame:
     """Evaluations of a seed; what an update returns is empty before the first one."""
     learned = np.where(steps > RANDOM_STEPS, 1.0, np.nan)
@@ -71,7 +76,7 @@ def control_metrics(env: str, arm: str, seed: int, steps: np.ndarray) -> pd.Data
         "entropy": (4 - 8 * steps / 100_000) * learned,
         "critic_gradient": 9.0 * learned,
         "actor_gradient": 2.0 * learned,
-        "imitation_gradient": 0.1 * learned * (arm != "baseline"),
+        "imitation_gradient": 0.1 * learned * weight_of(arm) * (arm not in ("baseline", "as-written")),
     }
     return pd.DataFrame({"seed": seed, "step": steps, **columns})
 
@@ -96,7 +101,7 @@ def control_recall(arm: str, seed: int, steps: np.ndarray, simulator: bool = Tru
         "data_distance_1": 0.5 * bad * known,
         "data_distance_last": 0.9 * bad * known,
         "data_distance_real": 0.3 * known,
-        "gradient_ratio": 0.05 * np.exp(-late) * bad * known,
+        "gradient_ratio": 0.05 * np.exp(-late) * bad * known * weight_of(arm),
         "gradient_cosine": (0.1 - 0.2 * late) * known,
         "imitation_kl": 1e-4 * bad * known,
         "trace_advantage": (-4 * late) * known,

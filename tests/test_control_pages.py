@@ -164,7 +164,7 @@ def test_the_dose_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     notebook = executed(tmp_path, "dose", monkeypatch)
     assert check_figures(tmp_path, notebook) == FIGURES["dose"]
     answer = shown(notebook, "text/markdown")[0]
-    assert answer.startswith("**Answer.** Imitation is felt from weight 0 on in HalfCheetah-v5 and ")
+    assert answer.startswith("**Answer.** Imitation is felt from weight 0.3 on in HalfCheetah-v5 and ")
 
 
 @pytest.mark.parametrize("given", [{}, {"env_id": "Swimmer-v5", "seeds": 1, "total_steps": 20_000}], ids=["", "own"])

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recall.analysis.endpoints import auc, final
+from recall.analysis.gain_plots import shares_in_words
 from recall.analysis.gains import (
     CHANCE,
     MEAN,
@@ -25,6 +26,7 @@ from recall.analysis.gains import (
     relative_gain,
 )
 from recall.analysis.published import beside, load_published, nearest
+from recall.analysis.published import shares_in_words as published_shares
 from recall.analysis.reference import (
     COLUMNS,
     MARGIN,
@@ -275,3 +277,19 @@ def test_our_scores_come_before_those_of_others() -> None:
     assert table.iloc[:3].to_numpy().tolist() == [["100k", "2 ± 1"], ["100k", "1"], ["100k", "1020 ± 450"]]
     unknown = beside(scores.assign(env="Swimmer-v5"), load_published(PUBLISHED), ("baseline",))
     assert unknown.index.tolist() == [("Swimmer-v5", "baseline, here, 2 seeds")]
+
+
+def test_what_is_published_at_the_very_budget_is_what_a_baseline_is_held_against() -> None:
+    """Tianshou's Hopper at 300,000 steps has 3388; nobody has anything at 7."""
+    rows = [("Hopper-v5", "baseline", seed, 847.0 * 2 * seed, 300_000) for seed in (1, 1)]
+    scores = pd.DataFrame(rows, columns=["env", "arm", "seed", "value", "budget"])
+    assert published_shares(scores, load_published(PUBLISHED)) == "Tianshou 50 % in Hopper-v5"
+    assert published_shares(scores.assign(budget=7), load_published(PUBLISHED)) == "–"
+    assert published_shares(scores.assign(arm="recall"), load_published(PUBLISHED)) == "–"
+
+
+def test_the_time_of_recall_is_told_by_environment() -> None:
+    timing = pd.DataFrame({"phase": ["environment", "recall", "learner", "evaluation"], "seconds": [50.0, 25, 25, 900]})
+    timing = pd.concat([timing.assign(env=env, arm="recall") for env in ("A-v5", "B-v5")])
+    assert shares_in_words(timing) == "25 % in A-v5 and 25 % in B-v5"
+    assert shares_in_words(timing, "as-written") == "–"

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
-from recall.normalization import RunningMoments
+from recall.buffers import Rollout
+from recall.normalization import REWARD_RANGE, RewardScale, RunningMoments
 
 numbers = st.floats(-1e6, 1e6, width=32)
 tables = stnp.arrays(np.float32, st.tuples(st.just(2), st.integers(1, 40), st.integers(1, 4)), elements=numbers)
@@ -69,3 +70,23 @@ def test_going_on_from_a_stored_state_changes_nothing() -> None:
         moments.update(rows[:, 17:])
     for name, value in first.state().items():
         assert np.array_equal(second.state()[name], value)
+
+
+def test_rewards_are_in_deviations_of_the_return_which_begins_anew_with_every_episode() -> None:
+    """By hand, environment by environment; an episode may be terminated or truncated, and last beyond a rollout."""
+    draw, discount = np.random.default_rng(3), 0.9
+    scale, so_far, returns = RewardScale(2, 3, discount), [[], []], np.zeros((2, 3))
+    for _ in range(3):
+        reward = draw.normal(0, 1, (5, 2, 3)) * np.array([1.0, 100.0])[:, None]
+        reward[0, 0, 0] = 1000  # farther out than what is kept
+        ends = draw.random((2, 5, 2, 3)) < 0.2
+        nothing = np.zeros((5, 2, 3, 1))
+        found = scale.scaled(Rollout(nothing, nothing, reward, nothing, ends[0], ends[1]))
+        for t, run, env in np.ndindex(5, 2, 3):
+            returns[run, env] = discount * returns[run, env] + reward[t, run, env]
+            so_far[run].append(returns[run, env])
+            if ends[:, t, run, env].any():
+                returns[run, env] = 0
+        unit = np.array([np.std(each) for each in so_far])[:, None]
+        np.testing.assert_allclose(found, np.clip(reward / unit, -REWARD_RANGE, REWARD_RANGE), rtol=1e-6)
+    assert found.max() <= REWARD_RANGE

@@ -54,6 +54,18 @@ def test_on_a_logarithmic_axis_the_mean_is_geometric_and_what_is_not_positive_is
     assert list(panel.data["value"]) == [0.01, 1.0]
 
 
+def test_a_baseline_is_a_band_in_its_environments_alone() -> None:
+    """Of 299, 300, 301: standard error 1/sqrt 3; the axis goes up to its upper end."""
+    both = pd.concat([scores(), scores().assign(env="B-v5")]).query("arm != 'weight-0'")
+    alone = pd.DataFrame({"env": "B-v5", "arm": "baseline", "seed": range(3), "value": [299.0, 300.0, 301.0]})
+    first, second = against(both, WEIGHT, EPISODE_RETURN, alone)
+    assert second.alt.endswith("Without recall traces: 300 (298 to 302).")
+    assert second.figure.axes[0].get_ylim()[1] > 302
+    assert [text.get_text() for text in second.figure.legends[0].get_texts()] == ["baseline"]
+    assert "Without" not in first.alt
+    assert not first.figure.legends
+
+
 def test_other_arms_are_left_out() -> None:
     assert against(scores().assign(arm="recall"), WEIGHT, EPISODE_RETURN) == []
 

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from recall.perceptron import Adam, Arrays, Pass, flattened, init_perceptron, views
+from recall.perceptron import MANY_ROWS, Adam, Arrays, Pass, flattened, init_perceptron, views
 
 RUNS, BATCH = 2, 7
+MANY = 600
+"""Rows for which oneDNN multiplies."""
 SIZES = [(3, 5, 4, 2), (3, 6, 1)]
 
 
@@ -36,15 +38,17 @@ def torch_output(layers: list[Tensor], x: Tensor) -> Tensor:
     return x @ layers[-2] + layers[-1]
 
 
+@pytest.mark.parametrize("batch", [BATCH, MANY])
 @pytest.mark.parametrize("sizes", SIZES)
-def test_outputs_and_derivatives_are_torchs(sizes: tuple[int, ...]) -> None:
-    layers, x = network(sizes), normal(RUNS, BATCH, sizes[0])
+def test_outputs_and_derivatives_are_torchs(sizes: tuple[int, ...], batch: int) -> None:
+    assert BATCH < MANY_ROWS <= MANY
+    layers, x = network(sizes), normal(RUNS, batch, sizes[0])
     found = Pass(layers, x)
     tensors = [torch.from_numpy(layer).double().requires_grad_() for layer in layers]
     inputs = torch.from_numpy(x).double()
     output = torch_output(tensors, inputs)
     np.testing.assert_allclose(found.output, output.detach(), atol=1e-6)
-    errors = normal(RUNS, BATCH, sizes[-1])
+    errors = normal(RUNS, batch, sizes[-1]) / batch
     expected = torch.autograd.grad(output, tensors, torch.from_numpy(errors).double())
     for mine, other in zip(found.gradient(errors.copy()), expected, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-5)

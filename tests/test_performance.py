@@ -9,7 +9,16 @@ import pandas as pd
 import pytest
 from fake_records import curves, write_record
 
-from recall.analysis.performance import benchmarks, made, makespan, seconds, seconds_for_people, shown, totals
+from recall.analysis.performance import (
+    benchmarks,
+    made,
+    makespan,
+    seconds,
+    seconds_for_people,
+    shown,
+    time_in_words,
+    totals,
+)
 from recall.analysis.records import Record, find_records
 from recall.analysis.scaling import on_paper
 from recall.errors import RecordError
@@ -45,6 +54,13 @@ def records(tmp_path: Path) -> list[Record]:
         timing = pd.DataFrame({"phase": phases.keys(), "seconds": phases.values()})
         write_record(tmp_path, {"metrics": curves([0.5]), "timing": timing}, env=env, arm=arm)
     return find_records(tmp_path)
+
+
+def test_the_time_of_a_training_is_told_by_what_it_goes_to() -> None:
+    """A million steps at 50,000 a second take the simulator 20 of 40 seconds."""
+    line = {"physics": 50_000.0, "seconds_environment": 28.0, "seconds_learner": 12.0}
+    words = {"whole": "40.0", "physics": "20.0 (50 %)", "rest": "8.0 (20 %)", "learner": "12.0 (30 %)"}
+    assert time_in_words(line) == words
 
 
 def test_results_lie_beside_their_scripts(folder: Path) -> None:

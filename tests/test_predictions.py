@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from recall.analysis.control_plots import state_likelihoods
-from recall.analysis.predictions import likelier
+from recall.analysis.predictions import drift_in_words, likelier
 
 
 def recall_table(gain: float, seeds: int = 3) -> pd.DataFrame:
@@ -38,3 +38,19 @@ def test_a_single_seed_has_no_interval_and_an_arm_alone_no_gain() -> None:
     table = recall_table(5.0)
     alone = state_likelihoods(table[table["arm"] == "predict-state"])
     assert likelier(alone) == {"count": "0 of 0 environments", "each": "–"}
+
+
+def test_the_drift_of_both_is_told_at_the_first_and_at_the_last_step() -> None:
+    """Means of the last evaluations and all seeds; who lacks a simulator is left out where it counts."""
+    rows = [
+        (env, arm, seed, 1)
+        for env in ("A-v5", "B-v5")
+        for arm in ("predict-change", "predict-state")
+        for seed in (0, 1)
+    ]
+    table = pd.DataFrame(rows, columns=["env", "arm", "seed", "step"])
+    state, simulated = table["arm"] == "predict-state", table["env"] == "A-v5"
+    table["reach_1"] = np.where(simulated, 0.1 + 0.2 * state + 0.02 * table["seed"], np.nan)
+    table["trace_length"] = 12.0 + 5 * state
+    words = drift_in_words(table)
+    assert words == {"first": "A-v5 0.11 and 0.31", "last": "–", "length": "A-v5 12 and 17; B-v5 12 and 17"}

@@ -176,8 +176,6 @@ def test_imitation_adds_its_gradient() -> None:
     """A gradient that cancels the actor's own leaves the actor where it is, and the critics do not feel it."""
     with_, without = a_learner(updates=0), a_learner(updates=0)
     arguments = (a_batch(), some_noise())
-    still = a_learner(updates=0)
-    update_(still, *arguments, no_imitation(still), replace(CONFIG, learning_rate=1e-12))
     critics = a_learner(updates=0)
     update_(critics, *arguments, no_imitation(critics), CONFIG)
     loss = (critics.critics, a_batch().obs, temperature(with_), some_noise()[1], "float32")

@@ -29,6 +29,7 @@ from recall.analysis.scorecard import (
     scale,
     scorecard,
 )
+from recall.analysis.stats import Interval
 
 OLD = {"rule": {"name": "superior", "margin": 0.2, "floor": 0.05, "dose": 0.5, "paired": False}}
 CHANGE = {"reason": "the margin was <too> wide", "date": "2026-02-03"}
@@ -225,3 +226,11 @@ def test_several_tables_stand_under_their_names() -> None:
         *f"<b>p &amp; q</b>{cards_of(frame, 'p & q')}".splitlines(),
         *f"<b>r</b>{cards_of(frame, 'r')}".splitlines(),
     ]
+
+
+def test_an_effect_of_several_environments_names_the_one_that_decides_and_their_mean(claims: list[Claim]) -> None:
+    table = pd.DataFrame({"env": ["Hopper-v5", "side-19"], "effect": [0.9, 0.4]})
+    several = replace(made_up(claims[0], "inconclusive"), per_environment=table, aggregate=Interval(0.65, 0.2, 1.1))
+    said = parse(effect(several)).get_text()
+    assert said.endswith("share gained, in side 19, which decides; mean of all +65 % (+20 to +110)")
+    assert parse(effect(made_up(claims[0], "inconclusive"))).get_text().endswith("share gained")

@@ -13,7 +13,6 @@ from recall.analysis.trust_region_plots import (
     literal_in_words,
     literal_returns,
     reporting,
-    steps_in_words,
 )
 
 
@@ -71,13 +70,6 @@ def test_the_text_speaks_of_the_arms_that_are_drawn_and_names_the_others() -> No
     assert words["lacking"] == " Not trained yet: *recall traces, as written* and *model of fresh trajectories*."
     assert arms_in_words([*both, "as-written"], both)["lacking"] == ""
     assert "Red follows" in arms_in_words([*both, "as-written"], both)["arms"]
-
-
-def test_the_steps_of_traces_are_told_beside_those_that_they_might_have() -> None:
-    recall = pd.DataFrame({"env": "A-v5", "arm": ["recall", "recall", "as-written"], "seed": [0, 1, 0]})
-    recall = recall.assign(step=50, trace_length=[2.0, 3.0, 20.0])
-    assert steps_in_words(recall, {"A-v5": 20}) == "A-v5 2.5 of 20"
-    assert steps_in_words(recall.drop(columns="trace_length"), {}) == "–"
 
 
 def test_the_papers_own_baseline_stands_beside_ours_in_its_environments_alone() -> None:

@@ -8,6 +8,7 @@ import pytest
 from small_control import run_eagerly
 from small_trust_region import REPAIRED, recall_spec, recalling, trained
 
+from recall import trpo_experiments
 from recall.buffers import TimedRollout
 from recall.errors import ConfigError
 from recall.replay import Transitions
@@ -194,6 +195,7 @@ def test_the_arm_as_written_is_what_the_settings_say_it_is() -> None:
     literal = text[text.index("kl_share=None") : text.index(". In both")]
     found = eval(f"replace(REPAIRED, {literal})", {"replace": replace, "REPAIRED": REPAIRED})  # noqa: S307 (our own)
     assert found == recall_spec("as-written").recall
+    assert eval(f"TrustRegionRecallConfig({literal})") == trpo_experiments.ARMS["as-written"]  # noqa: S307 (our own)
 
 
 def test_a_trained_policy_is_the_same_alone_and_in_company() -> None:

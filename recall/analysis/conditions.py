@@ -34,6 +34,7 @@ class Kind(NamedTuple):
 KINDS = (
     Kind("actor-critic, four rooms", "at the goal alone", ("four-rooms",), "learned", "success"),
     Kind("Goal GAN, point masses", "at the goal alone", ("goal-gan",), "recall", "coverage"),
+    Kind("Goal GAN, an ant", "at the goal alone", ("ant-maze",), "recall", "coverage"),
     Kind("SAC, MuJoCo", "at every step", ("sac", "baselines"), "recall", "return"),
     Kind("TRPO, MuJoCo", "at every step", ("trpo",), "recall", "return"),
 )

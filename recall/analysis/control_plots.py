@@ -33,7 +33,7 @@ PULL = "imitation gradient as a share\nof the policy's own"
 RATIO = Quantity("gradient_ratio", PULL, is_log=True, guide=0.01, seeds=False)
 COSINE = Quantity("gradient_cosine", "cosine of imitation and\npolicy gradient", guide=0, seeds=False)
 KL = Quantity("imitation_kl", "KL of one imitation, nats", is_log=True, seeds=False)
-ADVANTAGE = Quantity("trace_advantage", "Q of recalled actions less\nQ of the policy's own", guide=0, seeds=False)
+ADVANTAGE = Quantity("trace_advantage", "Q of recalled actions less\nQ of the policy's mean ones", guide=0, seeds=False)
 LIKELIHOOD = Quantity("nll", "negative log-likelihood of\nEq. 5, nats a transition", seeds=False)
 STATE_LIKELIHOOD = Quantity("nll", "negative log-likelihood of the\nstate before, nats, held out")
 PREDICTING = ("predict-change", "predict-state")

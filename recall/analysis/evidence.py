@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from recall.analysis.endpoints import ENDPOINTS
+from recall.analysis.pull import with_pull
 from recall.analysis.records import Record, check_comparable, check_distinct, tidy
 from recall.analysis.rules import Comparison
 from recall.errors import RecordError
@@ -78,7 +79,7 @@ class Evidence:
         The ratio of imitation to policy gradient, mean over training and seeds, where it was measured; else the
         share of seeds that ever had a trace to imitate.
         """
-        table = self.table("recall")
+        table = with_pull(self.table("recall"), self.table("metrics"))
         rows = table[(table["env"] == env) & (table["arm"] == _whole(arm))]
         if rows.empty:
             return None

@@ -12,7 +12,7 @@ from recall.analysis.control_plots import RECALLING
 from recall.analysis.costs import LEARNING
 from recall.analysis.gains import GAIN, MEAN, chances
 from recall.analysis.interval_plots import ROW, draw_interval, name_rows
-from recall.analysis.panels import Panel, name_lines, new_figure
+from recall.analysis.panels import Panel, listed, name_lines, new_figure
 from recall.analysis.reference import MARGIN
 from recall.analysis.stats import Interval
 from recall.analysis.style import FAINT, INK, STYLE, arm_style, environment_name
@@ -191,6 +191,13 @@ def recall_shares(timing: pd.DataFrame, arms: Sequence[str] = RECALLING, most: f
     line = "" if most is None else f", beside a line at {100 * most:.0f} %"
     alt = f"Share of the training's time that recall took{line}: {'; '.join(words)}."
     return [Panel(figure, alt, shares)]
+
+
+def shares_in_words(timing: pd.DataFrame, arm: str = "recall") -> str:
+    """Recall's share of the time of an arm, mean of the seeds, environment by environment; a dash without that arm."""
+    shares = time_shares(timing)
+    means = shares[shares["arm"] == arm].groupby("env")["share"].mean()
+    return listed([f"{100 * share:.0f} % in {environment_name(str(env))}" for env, share in means.items()]) or "–"
 
 
 def time_shares(timing: pd.DataFrame) -> pd.DataFrame:

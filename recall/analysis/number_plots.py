@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from recall.analysis.control_plots import LARGEST, RATIO, axis_limits
 from recall.analysis.gains import MEAN, SCORES
-from recall.analysis.panels import Panel, listed, new_figure, sentence
+from recall.analysis.panels import Panel, listed, name_lines, new_figure, sentence
 from recall.analysis.plots import HEIGHT, Quantity, scale_axis
 from recall.analysis.stats import Interval, mean_interval
 from recall.analysis.style import STYLE, arm_style, environment_name
@@ -95,21 +95,23 @@ def _first_felt(env: str, ratio: pd.Series) -> str:
 
 
 @rc_context(STYLE)
-def against(scores: pd.DataFrame, number: Number, y: Quantity) -> list[Panel]:
+def against(scores: pd.DataFrame, number: Number, y: Quantity, baseline: pd.DataFrame | None = None) -> list[Panel]:
     """Every seed as a dot, the mean of an arm with its 95 % interval; values stand side by side, evenly.
 
     Args:
         scores: a row a seed: env, arm, seed, value. Arms without the number, and values that are NaN, are left out.
         number: what tells the arms apart.
         y: what `value` is; on a logarithmic axis the mean is the geometric one.
+        baseline: scores of an arm without the number, drawn as a band where it has the environment: env, seed, value.
     """
     scores = scores.assign(number=scores["arm"].map(number.of)).dropna(subset=["number", "value"])
     if y.is_log:
         scores = scores[scores["value"] > 0]
-    return [_panel(str(env), rows, number, y) for env, rows in scores.groupby("env")]
+    alone = {} if baseline is None else {env: _mean(of["value"], y.is_log) for env, of in baseline.groupby("env")}
+    return [_panel(str(env), rows, number, y, alone.get(env)) for env, rows in scores.groupby("env")]
 
 
-def _panel(env: str, rows: pd.DataFrame, number: Number, y: Quantity) -> Panel:
+def _panel(env: str, rows: pd.DataFrame, number: Number, y: Quantity, band: Interval | None) -> Panel:
     figure = new_figure(HEIGHT)
     ax = figure.subplots()
     found = {float(value): _mean(of_arm["value"], y.is_log) for value, of_arm in rows.groupby("number")}
@@ -118,16 +120,22 @@ def _panel(env: str, rows: pd.DataFrame, number: Number, y: Quantity) -> Panel:
         ax.axhline(y.guide, color="#666666", linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
     if number.without in found:
         draw_band(ax, found[number.without])
+    without = ""
+    if band is not None:
+        draw_band(ax, band)
+        name_lines(figure, ax)
+        without = f" Without recall traces: {interval_in_words(band)}."
     for value, of_arm in rows.groupby("number"):
         arm = "baseline" if value == number.without else f"{number.name}-{value:g}"
         draw_arm(ax, places[value], of_arm.sort_values("seed")["value"], found[value], arm)
     ax.set(title=environment_name(env), xlabel=number.label, ylabel=y.label, xlim=(-0.5, len(found) - 0.5))
     ax.set_xticks(list(places.values()), [f"{value:g}" for value in places])
     ax.grid(axis="x", visible=False)
-    scale_axis(ax, "y", y, axis_limits(rows["value"], y))
+    shown = [*rows["value"], *(end for end in band or () if np.isfinite(end))]
+    scale_axis(ax, "y", y, axis_limits(pd.Series(shown), y))
     words = listed([f"{interval_in_words(interval)} at {value:g}" for value, interval in found.items()])
     what = f"{sentence(y.label)} by {number.label}, {environment_name(env)}"
-    alt = f"{what}, mean of the seeds with 95 % interval: {words}."
+    alt = f"{what}, mean of the seeds with 95 % interval: {words}.{without}"
     return Panel(figure, alt, rows[["env", "arm", "seed", "number", "value"]])
 
 

@@ -126,6 +126,19 @@ def growth(line: dict[str, dict[str, float]]) -> pd.DataFrame:
     )
 
 
+def time_in_words(line: dict[str, float]) -> dict[str, str]:
+    """Of what a benchmark of a whole training kept: seconds of a million steps, and shares, for a sentence.
+
+    Args:
+        line: with `physics` (steps/s of the simulator alone) and the `seconds_` of stepping and of learning.
+    """
+    parts = {"physics": 1e6 / line["physics"], "learner": line["seconds_learner"]}
+    parts["rest"] = line["seconds_environment"] - parts["physics"]
+    whole = sum(parts.values())
+    shares = {name: f"{seconds:.1f} ({100 * seconds / whole:.0f} %)" for name, seconds in parts.items()}
+    return shares | {"whole": f"{whole:.1f}"}
+
+
 def made(result: dict[str, Any]) -> str:
     """Of a benchmark's result: what was measured, when, on what and with what."""
     machine = result["machine"]

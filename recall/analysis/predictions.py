@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from recall.analysis.control_plots import PREDICTING
+from recall.analysis.control_plots import LAST, PREDICTING
 from recall.analysis.panels import listed
 from recall.analysis.stats import Interval, mean_interval
 from recall.analysis.wording import signed
@@ -27,6 +27,29 @@ def likelier(held_out: pd.DataFrame) -> dict[str, str]:
         "count": f"{above} of {len(gains)} environments",
         "each": listed(each) or "–",
     }
+
+
+def drift_in_words(recall: pd.DataFrame) -> dict[str, str]:
+    """The error of a step back in the simulator by a model of changes and by one of states, environment by environment.
+
+    Args:
+        recall: tidy table of both arms.
+
+    Returns:
+        `first` and `last`: of that step of a trace, standard deviations, means of the last evaluations and all seeds;
+        `length`: steps of a trace. A dash where nothing was measured.
+    """
+    last = recall.sort_values("step").groupby(["env", "arm", "seed"]).tail(LAST)
+    columns = {"first": ("reach_1", 2), "last": ("reach_last", 2), "length": ("trace_length", 0)}
+    return {name: _beside(last, column, digits) for name, (column, digits) in columns.items()}
+
+
+def _beside(rows: pd.DataFrame, column: str, digits: int) -> str:
+    if column not in rows:
+        return "–"
+    means = rows.groupby(["env", "arm"])[column].mean().unstack().reindex(columns=PREDICTING).dropna()
+    each = [f"{env} {change:.{digits}f} and {state:.{digits}f}" for env, change, state in means.itertuples()]
+    return "; ".join(each) or "–"
 
 
 def _in_words(gain: Interval) -> str:

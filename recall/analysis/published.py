@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from recall.analysis.style import arm_style
+from recall.analysis.panels import listed
+from recall.analysis.style import arm_style, environment_name
 from recall.analysis.wording import in_thousands
 from recall.errors import ConfigError
 
@@ -52,6 +53,22 @@ def beside(scores: pd.DataFrame, published: pd.DataFrame, arms: Iterable[str]) -
             cells[str(env), f"{row.source}, {row.version}"] = in_thousands(row.steps), spread(row.mean, row.spread)
     index = pd.MultiIndex.from_tuples(list(cells), names=["environment", "source"])
     return pd.DataFrame(list(cells.values()), index, ["steps", "return"])
+
+
+def shares_in_words(scores: pd.DataFrame, published: pd.DataFrame, arm: str = "baseline") -> str:
+    """What share of published returns an arm reaches, of each source at the very budget of the runs; a dash if none is.
+
+    `Tianshou 81 % in HalfCheetah-v5 and 51 % in Hopper-v5`; arguments as of `beside`.
+    """
+    found: dict[str, list[str]] = {}
+    for env, of_env in scores[scores["arm"] == arm].groupby("env"):
+        steps = of_env["budget"].max()
+        for row in published[
+            (published["task"] == str(env).partition("-")[0]) & (published["steps"] == steps)
+        ].itertuples():
+            share = 100 * of_env["value"].mean() / row.mean
+            found.setdefault(row.source, []).append(f"{share:.0f} % in {environment_name(str(env))}")
+    return "; ".join(f"{source} {listed(shares)}" for source, shares in found.items()) or "–"
 
 
 def nearest(published: pd.DataFrame, env: str, steps: int) -> pd.DataFrame:

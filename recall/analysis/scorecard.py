@@ -9,7 +9,8 @@ from recall.analysis.cards import Html, Row, cards, to_html
 from recall.analysis.claims import Judgement, Verdict
 from recall.analysis.rules import WORDS
 from recall.analysis.stats import Interval
-from recall.analysis.wording import digits_of, percentage
+from recall.analysis.style import environment_name
+from recall.analysis.wording import digits_of, percentage, share_in_words
 
 MARKS = dict(zip(WORDS, ("✓", "✗", "=", "?", "–"), strict=True))
 """A symbol for each word, so that no verdict needs its colour to be read."""
@@ -108,7 +109,18 @@ def effect(verdict: Verdict) -> Html:
     numbers = Interval(verdict.effect, verdict.low, verdict.high)
     dot, low, high = (percent(number, digits_of(numbers)) for number in numbers)
     words = f"{dot} ({low} to {high})"
-    return Html(f"{_drawing(verdict, words)}<br>{words}<br><small>{escape(verdict.unit)}</small>")
+    return Html(f"{_drawing(verdict, words)}<br>{words}<br><small>{escape(verdict.unit)}{_of_several(verdict)}</small>")
+
+
+def _of_several(verdict: Verdict) -> str:
+    """Which environment an effect is of, where several count, and what they have in the mean."""
+    if verdict.aggregate is None:
+        return ""
+    table, mean = verdict.per_environment, verdict.aggregate
+    decider = table.loc[(table["effect"] - verdict.effect).abs().idxmin(), "env"]
+    return escape(
+        f", in {environment_name(decider)}, which decides; mean of all {share_in_words(mean, digits_of(mean))}"
+    )
 
 
 def percent(share: float, digits: int = 0) -> str:

@@ -89,6 +89,12 @@ def pilot(metrics: pd.DataFrame, judgements: Iterable[Judgement]) -> str:
     return f"**Not run yet**: {listed(lacking)}, without which no claim about all tasks is decided. " if lacking else ""
 
 
+def lacking_in_words(shown: Iterable[str], wanted: Iterable[str]) -> str:
+    """The arms that are wanted and not shown, as a sentence; empty if none is."""
+    lacking = [f"*{arm_style(arm).label}*" for arm in dict.fromkeys(wanted) if arm not in set(shown)]
+    return f" Not trained yet: {listed(lacking)}." if lacking else ""
+
+
 def control_in_words(
     metrics: pd.DataFrame,
     recall: pd.DataFrame,

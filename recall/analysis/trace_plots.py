@@ -198,6 +198,25 @@ def extremes_in_words(gained: pd.DataFrame, model: str) -> str:
     return "; ".join(each) or "–"
 
 
+def contrast_in_words(rows: pd.DataFrame, model: str, one: float, other: float) -> str:
+    """By how many hundredths one value of a setting scores above another, by environment; a dash without both.
+
+    Args:
+        rows: of `along`, compared seed by seed.
+        model: the one that is spoken of.
+        one: the value.
+        other: the value that it is held against.
+    """
+    of_model = rows[rows["model"] == model]
+    each = []
+    for env, of_env in of_model.groupby("env"):
+        values = of_env.pivot(index="seed", columns="number", values="value")
+        if {one, other} <= set(values):
+            gained = mean_interval(100 * (values[one] - values[other]).dropna())
+            each.append(f"{environment_name(str(env))} {points_in_words(gained)}")
+    return "; ".join(each) or "–"
+
+
 def points_in_words(points: Interval) -> str:
     """Hundredths with one digit behind the point: `−1.9 (−2.4 to −1.4)`."""
     if not np.isfinite([points.low, points.high]).all():

@@ -10,11 +10,11 @@ from recall.analysis.control_plots import CONTROL, EPISODE_RETURN, RECALLING, ov
 from recall.analysis.costs import overheads_in_words
 from recall.analysis.endpoints import final
 from recall.analysis.gains import relative_gain
-from recall.analysis.number_plots import over_training_mean
 from recall.analysis.panels import Panel, listed
 from recall.analysis.plots import Quantity
 from recall.analysis.style import arm_style, environment_name
-from recall.analysis.summary import control_in_words
+from recall.analysis.summary import control_in_words, lacking_in_words
+from recall.analysis.symptoms import against_in_words, moments_in_words, steps_in_words
 from recall.analysis.wording import in_thousands
 
 LITERAL = "baseline-nagabandi"
@@ -30,7 +30,7 @@ OF_ARMS = {
     "baseline": "Blue has nothing else.",
     "recall": (
         "Orange keeps a buffer of the tuples of highest reward, learns its backtracking model from it, and after each "
-        "trust-region step imitates recall traces in a step of its own, bounded to a tenth of the trust region."
+        "trust-region step imitates recall traces in a step of its own, whose KL is bounded to a tenth of the other's."
     ),
     "as-written": "Red follows Algorithm 2 and Sec. 11.1 to the letter, with no bound on that step.",
     "recall-trajectories": "Purple is orange, but its model learns from the trajectories of the iteration.",
@@ -76,7 +76,9 @@ def in_words(
 
     Returns:
         What `control_in_words` does, and `arms`: what those do that are there; `lacking`: those that are wanted beside
-        them, as a sentence; `taken` and `spent`: steps of traces, and the time of each arm beside the baseline's.
+        them, as a sentence; `taken` and `spent`: steps of traces, and the time of each arm beside the baseline's;
+        `against` and `moments`: how often imitation pulls against the policy's gradient, and what the states pay that
+        traces start from.
     """
     spent = overheads_in_words(spending, WITH_RECALL, spent=["time"])
     return {
@@ -84,16 +86,17 @@ def in_words(
         **arms_in_words(metrics["arm"], wanted),
         "taken": steps_in_words(recall, lengths),
         "spent": spent,
+        "against": against_in_words(recall),
+        "moments": moments_in_words(metrics, recall),
     }
 
 
 def arms_in_words(shown: Iterable[str], wanted: Iterable[str]) -> dict[str, str]:
     """What the text says of the arms: those that are `shown`, and as `lacking` those that are wanted beside them."""
     shown = set(shown)
-    lacking = [arm_style(arm).label for arm in dict.fromkeys(wanted) if arm not in shown]
     return {
         "arms": " ".join(text for arm, text in OF_ARMS.items() if arm in shown),
-        "lacking": f" Not trained yet: {listed([f'*{name}*' for name in lacking])}." if lacking else "",
+        "lacking": lacking_in_words(shown, wanted),
     }
 
 
@@ -140,16 +143,6 @@ def _compared(ours: np.ndarray, theirs: np.ndarray) -> tuple[str, str, str]:
     """Means of both, and the difference as a share; without an interval, which chosen seeds do not have."""
     share = 100 * relative_gain(ours, theirs).estimate
     return f"{theirs.mean():.0f}", f"{ours.mean():.0f}", f"{share:+.0f} %".replace("-", "−")
-
-
-def steps_in_words(recall: pd.DataFrame, lengths: Mapping[str, int], arm: str = "recall") -> str:
-    """How many steps the traces of an arm took, of the `lengths` they might have had in each environment.
-
-    `Hopper-v5 8.6 of 10 and ...`, mean over training and seeds; a dash where nothing is known.
-    """
-    taken = over_training_mean(recall[recall["arm"] == arm], "trace_length").groupby("env")["value"].mean()
-    each = [f"{environment_name(str(env))} {steps:.1f} of {lengths[str(env)]}" for env, steps in taken.items()]
-    return listed(each) or "–"
 
 
 def literal_returns(metrics: pd.DataFrame, literal: pd.DataFrame, baseline: str = "baseline") -> list[Panel]:
