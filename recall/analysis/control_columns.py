@@ -114,8 +114,8 @@ CONTROL_TABLES: dict[str, Table] = {
             Column(
                 "gradient_ratio",
                 "share",
-                "Norm of the gradient of imitation, its weight included, divided by that of the policy's own, which noise "
-                "makes too large where it is taken of few states; pages and verdicts take the updates' own where they can.",
+                "Norm of the gradient of imitation, its weight included, divided by that of the policy's own, which "
+                "noise makes too large where it is taken of few states; pages take the updates' own where they can.",
                 NO_TRACE,
             ),
             Column("gradient_cosine", "-1 to 1", "Cosine of the angle between these gradients.", NO_TRACE),
