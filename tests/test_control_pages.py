@@ -235,7 +235,7 @@ def test_sweeps_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     notebook = executed(tmp_path, "trace-sweeps", monkeypatch)
     assert check_figures(tmp_path, notebook) == FIGURES["trace-sweeps"]
     answer = shown(notebook, "text/markdown")[0]
-    assert answer.startswith("**Answer.** Traces of 10 steps serve better than those of 100: **inconclusive**, by success, ")
+    assert answer.startswith("**Answer.** Traces of 10 steps serve better than those of 100: **inconclusive**, by ")
     assert "side 11 from " in answer
     assert "–" not in answer
     numbers = "".join(shown(notebook, "text/html"))

@@ -144,8 +144,9 @@ def test_a_page_starts_with_the_published_parameters(page: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.md")))
 def test_notebooks_hold_little_code(name: str) -> None:
-    """But for what they show to their readers."""
+    """But for what they show to their readers; a line that is text alone, of what is said, is none of code."""
     cells = jupytext.read(NOTEBOOKS / name, fmt="md:myst").cells
     hidden = [cell for cell in cells if cell.cell_type == "code" and "remove-input" in cell.metadata.get("tags", ())]
     code = "\n".join(cell.source for cell in hidden)
-    assert len([line for line in code.splitlines() if line.strip()]) <= MAX_LINES
+    lines = [line.strip() for line in code.splitlines()]
+    assert len([line for line in lines if line and not line.startswith('"')]) <= MAX_LINES
