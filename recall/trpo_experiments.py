@@ -108,12 +108,13 @@ def trace_length(
     budget: Budget,
     recall: TrustRegionRecallConfig = WHOLE_TRACES,
 ) -> list[RunSpec]:
-    """An arm with traces of every length in every environment with every seed, each a run of its own (Fig. 7, 13)."""
-    lengths, seeds = tuple(lengths), tuple(seeds)
+    """Fig. 7 and 13: an arm without traces, one with traces of each length; a run for every environment and seed."""
+    seeds = tuple(seeds)
+    arms = {"baseline": None} | {f"length-{length}": replace(recall, length=length) for length in lengths}
     return [
-        _spec("trace-length", f"length-{length}", env, agent, replace(recall, length=length), seed, budget)
+        _spec("trace-length", name, env, agent, found, seed, budget)
         for env in envs
-        for length in lengths
+        for name, found in arms.items()
         for seed in seeds
     ]
 

@@ -43,6 +43,9 @@ DESCRIBED = ("Ant-v5",)
 TRAINED = "baseline,recall"
 """Arms whose runs are published; the others of all are not trained yet."""
 
+SWEPT = ("Hopper-v5",)
+"""Environments whose lengths are published; the other three are not trained yet."""
+
 UNSTABLE = "recall-trajectories"
 """The variant that the paper calls unstable (Sec. 11.1)."""
 
@@ -50,6 +53,8 @@ UNSTABLE = "recall-trajectories"
 @dataclass(frozen=True)
 class TrustRegionParameters:
     """What both pages share."""
+
+    published: ClassVar[tuple[str, ...]] = MUJOCO
 
     env_id: str | None = None
     """Gymnasium environments with commas between them; both observation and action must be vectors of real numbers.
@@ -80,7 +85,7 @@ class TrustRegionParameters:
     @property
     def envs(self) -> tuple[GymConfig, ...]:
         """The environments."""
-        return environments(self.env_id, MUJOCO, self.full_observation)
+        return environments(self.env_id, self.published, self.full_observation)
 
     @property
     def budget(self) -> Budget:
@@ -138,7 +143,11 @@ class TraceLengthParameters(TrustRegionParameters):
 
     page: ClassVar[str] = "trace-length"
     shows: ClassVar[tuple[str, ...]] = ("trace-length",)
+    published: ClassVar[tuple[str, ...]] = SWEPT
 
+    env_id: str | None = None
+    """Gymnasium environments with commas between them; both observation and action must be vectors of real numbers.
+    None: Hopper-v5. All four of the page trpo are HalfCheetah-v5,Walker2d-v5,Hopper-v5,Ant-v5."""
     seeds: int | None = None
     """Seeds of every arm, 1 to 200, each a run of its own. None: 3 in Ant-v5, else 5."""
     lengths: str | None = None

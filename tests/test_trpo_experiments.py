@@ -52,8 +52,9 @@ def test_variants_differ_from_the_repaired_arm_in_one_setting_each() -> None:
     assert changed == {"recall-reward-to-go": {"rank"}, "recall-trajectories": {"learn_from"}}
 
 
-def test_the_sweep_has_an_arm_for_each_length_and_differs_in_nothing_else() -> None:
-    specs = trace_length([GymConfig("Hopper-v5")], SWEEP, [3], TRPOConfig(), Budget())
+def test_the_sweep_has_an_arm_for_each_length_beside_the_baseline_and_differs_in_nothing_else() -> None:
+    baseline, *specs = trace_length([GymConfig("Hopper-v5")], SWEEP, [3], TRPOConfig(), Budget())
+    assert (baseline.arm, baseline.recall) == ("baseline", None)
     assert [(spec.page, spec.arm) for spec in specs] == [("trace-length", f"length-{length}") for length in SWEEP]
     assert {replace(recall_of(spec), length=20) for spec in specs} == {TrustRegionRecallConfig(stay_in_range=False)}
     assert [recall_of(spec).length for spec in specs] == list(SWEEP)

@@ -58,24 +58,26 @@ def test_the_papers_own_baseline_is_an_arm_with_another_agent() -> None:
         TrpoParameters(arms="baseline-nagabandi", total_steps=40_000)
 
 
-def test_the_published_page_trace_length() -> None:
-    runs = {(spec.env_label, recall_of(spec).length, *spec.seeds) for spec in TraceLengthParameters().specs()}
-    close = {
-        (env, length, seed)
-        for env in ("HalfCheetah-v5", "Hopper-v5")
-        for length in (1, 5, 10, 20, 50, 100)
-        for seed in range(5)
-    }
-    short = {
-        (env, length, seed)
-        for env, seeds in (("Walker2d-v5", 5), ("Ant-v5", 3))
-        for length in (10, 20, 50)
-        for seed in range(seeds)
-    }
-    assert runs == close | short
+ALL_LENGTHS = TraceLengthParameters(env_id=",".join(TASKS))
 
 
-@pytest.mark.parametrize("parameters", [TrpoParameters(arms="all"), TraceLengthParameters()])
+def test_the_published_page_trace_length_has_the_environment_that_is_trained() -> None:
+    specs = TraceLengthParameters().specs()
+    arms = ("baseline", *(f"length-{length}" for length in (1, 5, 10, 20, 50, 100)))
+    assert [(spec.env_label, spec.arm, *spec.seeds) for spec in specs] == [
+        ("Hopper-v5", arm, seed) for arm in arms for seed in range(5)
+    ]
+    assert {spec.key for spec in specs} < {spec.key for spec in ALL_LENGTHS.specs()}
+
+
+def test_all_environments_of_the_page_trace_length() -> None:
+    lengths = Counter((spec.env_label, spec.recall and recall_of(spec).length) for spec in ALL_LENGTHS.specs())
+    close = {(env, n): 5 for env in ("HalfCheetah-v5", "Hopper-v5") for n in (None, 1, 5, 10, 20, 50, 100)}
+    short = {(env, n): seeds for env, seeds in (("Walker2d-v5", 5), ("Ant-v5", 3)) for n in (None, 10, 20, 50)}
+    assert lengths == close | short
+
+
+@pytest.mark.parametrize("parameters", [TrpoParameters(arms="all"), ALL_LENGTHS])
 def test_every_comparison_of_a_claim_has_the_seeds_that_a_verdict_needs(parameters: TrustRegionParameters) -> None:
     seeds = Counter((spec.env_label, spec.arm) for spec in parameters.specs())
     for claim in (each for each in load_claims(claims_file()) if each.page == parameters.page):
