@@ -227,7 +227,9 @@ def test_lengths_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     notebook = executed(tmp_path, "trace-length", monkeypatch)
     assert check_figures(tmp_path, notebook) == FIGURES["trace-length"]
     answer = shown(notebook, "text/markdown")[0]
-    assert "20 (95 % interval): Ant-v5 " in answer
+    assert answer.startswith("**Answer.** The runs here are of Hopper-v5; the paper's two claims about lengths are ")
+    assert "they learn faster, **not run**" in answer
+    assert re.search(r"the lowest is that with traces of \d+ in Hopper-v5, ", answer)
     assert "–" not in answer
 
 

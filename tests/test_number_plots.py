@@ -74,7 +74,7 @@ def test_the_words_name_the_weights() -> None:
     recall = scores().assign(gradient_ratio=[0.0] * 3 + [0.3] * 3 + [0.009] * 3)
     words = doses_in_words(recall, gains(metrics(), at_each(metrics(), WEIGHT), "weight-0"))
     assert words["felt"] == "Imitation is felt from weight 1 on in A-v5."
-    assert words["best"].startswith("A-v5 0.1, +99 % (")
+    assert words["best"].startswith("0.1 in A-v5, +99 % (")
     weak = doses_in_words(recall.assign(gradient_ratio=0.001), gains(metrics(), [], "weight-0"))
     assert weak == {"felt": "Imitation is felt at no weight in A-v5.", "best": "–"}
 

@@ -1,6 +1,6 @@
 """A score against the number that tells the arms apart, such as the weight of imitation; a panel an environment."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,12 +75,20 @@ def doses_in_words(recall: pd.DataFrame, differences: pd.DataFrame) -> dict[str,
 
 def best_in_words(differences: pd.DataFrame, number: Number) -> str:
     """The value of each environment with the largest gain in the first endpoint, and that gain; a dash if none has."""
+    return _picked_in_words(differences, number, pd.Series.idxmax)
+
+
+def worst_in_words(differences: pd.DataFrame, number: Number) -> str:
+    """The value of each environment with the smallest gain in the first endpoint, and that gain; a dash if none has."""
+    return _picked_in_words(differences, number, pd.Series.idxmin)
+
+
+def _picked_in_words(differences: pd.DataFrame, number: Number, pick: Callable[[pd.Series], Hashable]) -> str:
     rows = differences[(differences["endpoint"] == next(iter(SCORES))) & (differences["env"] != MEAN)]
-    best = [
-        f"{row.env} {number.of(row.arm):g}, {share_in_words(Interval(row.estimate, row.low, row.high))}"
-        for row in (of_env.loc[of_env["estimate"].idxmax()] for _, of_env in rows.groupby("env"))
-    ]
-    return "; ".join(best) or "–"
+    picked = (of_env.loc[pick(of_env["estimate"])] for _, of_env in rows.groupby("env"))
+    named = ((f"{number.of(row.arm):g} in {environment_name(row.env)}", row) for row in picked)
+    words = [f"{name}, {share_in_words(Interval(row.estimate, row.low, row.high))}" for name, row in named]
+    return "; ".join(words) or "–"
 
 
 def pulls_in_words(recall: pd.DataFrame, arm: str) -> str:
