@@ -42,6 +42,15 @@ def test_the_interval_is_students() -> None:
     assert f"101 ({101 - half:.3g} to {101 + half:.3g}) at 0, 201 (199 to 203) at 0.1" in panel.alt
 
 
+@pytest.mark.parametrize(("seeds", "held"), [(2, False), (3, True)])
+def test_the_axis_holds_whole_intervals_but_those_of_two_seeds(seeds: int, held: bool) -> None:
+    """Of 0 and 100: 50 +- 12.7 * 50. Of 0, 100 and 200: 100 +- 4.3027 * 100 / sqrt 3, which ends at 348."""
+    wide = pd.DataFrame({"env": "A-v5", "arm": "weight-1", "seed": range(seeds), "value": 100.0 * np.arange(seeds)})
+    (panel,) = against(wide, WEIGHT, EPISODE_RETURN)
+    low, high = panel.figure.axes[0].get_ylim()
+    assert (low < 100 - 248 and high > 348) == held
+
+
 def test_a_single_seed_is_a_dot_without_an_interval() -> None:
     (panel,) = against(scores(1), WEIGHT, EPISODE_RETURN)
     assert "100 at 0, 200 at 0.1 and 20 at 1." in panel.alt

@@ -19,6 +19,9 @@ from recall.analysis.wording import ratio_in_words, share_in_words
 JITTER = 0.16
 """Width over which the seeds of an arm are spread."""
 
+LEAST_SHOWN = 3
+"""Seeds from which on the axis holds an arm's whole interval; of two it is so wide that nothing else is seen."""
+
 
 @dataclass(frozen=True)
 class Number:
@@ -139,7 +142,9 @@ def _panel(env: str, rows: pd.DataFrame, number: Number, y: Quantity, band: Inte
     ax.set(title=environment_name(env), xlabel=number.label, ylabel=y.label, xlim=(-0.5, len(found) - 0.5))
     ax.set_xticks(list(places.values()), [f"{value:g}" for value in places])
     ax.grid(axis="x", visible=False)
-    shown = [*rows["value"], *(end for end in band or () if np.isfinite(end))]
+    seeds = rows.groupby("number")["seed"].nunique()
+    intervals = [band or (), *(interval for value, interval in found.items() if seeds[value] >= LEAST_SHOWN)]
+    shown = [*rows["value"], *(end for interval in intervals for end in interval if np.isfinite(end))]
     scale_axis(ax, "y", y, axis_limits(pd.Series(shown), y))
     words = listed([f"{interval_in_words(interval)} at {value:g}" for value, interval in found.items()])
     what = f"{sentence(y.label)} by {number.label}, {environment_name(env)}"
