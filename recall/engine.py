@@ -93,12 +93,21 @@ def update_engine(precision: Precision) -> str:
 @cache
 def _native(precision: Precision) -> bool:
     """Whether the native operators work here."""
+    error = _obstacle(precision)
+    if error and precision == "bfloat16" and not _obstacle("float32"):
+        _notice("soft actor-critics train many times slower in bfloat16 here than with precision=float32", error)
+    elif error:
+        _notice("the native update does not work here, so soft actor-critics train compiled and slower", error)
+    return error is None
+
+
+def _obstacle(precision: Precision) -> Exception | None:
+    """What keeps the native operators from working here."""
     try:
         load(precision)
     except (RuntimeError, OSError) as error:
-        _notice("the native update does not work here, so soft actor-critics train compiled and slower", error)
-        return False
-    return True
+        return error
+    return None
 
 
 def _notice(sentence: str, error: Exception) -> None:

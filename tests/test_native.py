@@ -13,6 +13,7 @@ import torch
 from small_sac import numbers, tensors
 from torch import Tensor
 
+import recall.engine
 from recall.agents.sac import Batch, SACConfig
 from recall.agents.sac_imitation import Gradient, TracedPairs, eager_gradient, native_gradient
 from recall.agents.sac_update import Learner, Update, init_learner, native_update, update_
@@ -344,6 +345,22 @@ def test_without_a_compiler_it_trains_compiled_and_says_so_once(root: Path, tmp_
     (notice,) = error.splitlines()
     assert notice.startswith("recall: the native update does not work here, so soft actor-critics train compiled and")
     assert "missing" in notice
+
+
+def test_without_bfloat16_it_is_said_that_float32_is_faster(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(precision: str) -> None:
+        if precision == "bfloat16":
+            raise RuntimeError("this processor has no products in bfloat16\nStack of torch")
+
+    monkeypatch.setattr(recall.engine, "load", load)
+    native = recall.engine._native.__wrapped__
+    assert native("float32")
+    assert not native("bfloat16")
+    (notice,) = capsys.readouterr().err.splitlines()
+    assert "than with precision=float32" in notice
+    assert notice.endswith("(this processor has no products in bfloat16)")
 
 
 def test_a_failed_build_names_the_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
