@@ -30,6 +30,7 @@ from recall.analysis.published import shares_in_words as published_shares
 from recall.analysis.reference import (
     COLUMNS,
     MARGIN,
+    SPREADS,
     compare_with_reference,
     comparison_in_words,
     env_of,
@@ -220,6 +221,7 @@ def test_credible_is_an_interval_above_the_margin(ours: float, theirs: float, fi
     assert row["finding"] == finding
     assert (row["low"] > MARGIN) == (finding == "credible")
     assert (row["ours"], row["theirs"]) == (pytest.approx(ours), pytest.approx(theirs))
+    assert [row[name] for name in SPREADS] == pytest.approx([ours - 1, ours + 1, theirs - 1, theirs + 1])
 
 
 def test_few_seeds_show_nothing() -> None:
@@ -228,6 +230,7 @@ def test_few_seeds_show_nothing() -> None:
     assert compared["finding"].tolist() == ["few seeds"]
     words = comparison_in_words(compared)
     assert (words["seeds"], words["steps"], words["margin"]) == ("4", "100k", "−15 %")
+    assert words["spreads"] == "in a between 100 and 100, ours between 100 and 100"
 
 
 def test_unequal_budgets_are_cut_to_the_shorter() -> None:

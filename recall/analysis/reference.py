@@ -20,7 +20,22 @@ MARGIN = -0.15
 COLUMNS = [*LABELS, "seed", "step", "return", "episode_length"]
 """Of a table of curves: those of a record's metrics that others have too."""
 
-COMPARED = ["env", "estimate", "low", "high", "ours", "theirs", "ours_seeds", "theirs_seeds", "steps", "finding"]
+SPREADS = ["ours_least", "ours_most", "theirs_least", "theirs_most"]
+"""The lowest and the highest final return of a seed."""
+
+COMPARED = [
+    "env",
+    "estimate",
+    "low",
+    "high",
+    "ours",
+    "theirs",
+    *SPREADS,
+    "ours_seeds",
+    "theirs_seeds",
+    "steps",
+    "finding",
+]
 """Columns of a comparison."""
 
 
@@ -64,8 +79,8 @@ def compare_with_reference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataF
         theirs: the same of the reference.
 
     Returns:
-        Columns `COMPARED`: the difference with its 95 % interval, both means, seeds, the steps compared, and the
-        finding: credible, not shown, or few seeds.
+        Columns `COMPARED`: the difference with its 95 % interval, both means, `SPREADS`, seeds, the steps compared,
+        and the finding: credible, not shown, or few seeds.
     """
     rows = []
     for env in sorted(set(ours["env"]) & set(theirs["env"])):
@@ -75,15 +90,22 @@ def compare_with_reference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataF
         difference = relative_gain(a, b)
         finding = "credible" if difference.low > MARGIN else "not shown"
         finding = "few seeds" if min(len(a), len(b)) < MIN_SEEDS else finding
-        rows.append((env, *difference, a.mean(), b.mean(), len(a), len(b), steps, finding))
+        spreads = (a.min(), a.max(), b.min(), b.max())
+        rows.append((env, *difference, a.mean(), b.mean(), *spreads, len(a), len(b), steps, finding))
     return pd.DataFrame(rows, columns=COMPARED)
 
 
 def comparison_in_words(compared: pd.DataFrame) -> dict[str, str]:
-    """The numbers of a comparison for the text: `differences`, `credible`, `seeds`, `steps` and `margin`."""
+    """The numbers of a comparison for the text: `differences`, `spreads`, `credible`, `seeds`, `steps`, `margin`."""
     each = [f"{row.env} {share_in_words(Interval(row.estimate, row.low, row.high))}" for row in compared.itertuples()]
+    spreads = [
+        f"in {row.env} between {row.theirs_least:,.0f} and {row.theirs_most:,.0f}, "
+        f"ours between {row.ours_least:,.0f} and {row.ours_most:,.0f}"
+        for row in compared.itertuples()
+    ]
     counts = compared["theirs_seeds"]
     return {
+        "spreads": "; ".join(spreads),
         "differences": listed(each) or "not known, for no runs of it are stored",
         "credible": f"{(compared['finding'] == 'credible').sum()} of {len(compared)} environments",
         "seeds": " to ".join(map(str, dict.fromkeys([counts.min(), counts.max()]))) if each else "no",
