@@ -14,7 +14,7 @@ from recall.errors import ParameterError, TrainingStoppedError
 from recall.forecast import forecast, in_words
 from recall.pages import runs_folder, stocked, store
 from recall.runs import RunSpec
-from recall.stock import Stock
+from recall.stock import Stock, together
 from recall.store import Store
 from recall.sweep import sweep
 from recall.sweep_log import SweepLog
@@ -24,8 +24,8 @@ PROFILES: dict[str, dict[str, object]] = {"published": {}, "quick": {"seeds": 2}
 """Parameters that each profile gives to all pages."""
 
 
-def specs_of(pages: Sequence[str], profile: str) -> list[RunSpec]:
-    """Every run of the pages, those that several share once.
+def specs_of(pages: Sequence[str], profile: str) -> list[list[RunSpec]]:
+    """The runs of each page.
 
     Raises:
         ParameterError: there is no such page.
@@ -33,15 +33,13 @@ def specs_of(pages: Sequence[str], profile: str) -> list[RunSpec]:
     if not pages:
         raise ParameterError("no page was named; name one or more, for example: recall sweep sac trpo")
     schemas = [parameters_of(page) for page in pages]
-    return list(dict.fromkeys(spec for schema in schemas for spec in schema(**PROFILES[profile]).specs()))
+    return [schema(**PROFILES[profile]).specs() for schema in schemas]
 
 
 @dataclass(frozen=True)
 class PageSweep:
     """What is to be trained, and where its records go."""
 
-    specs: list[RunSpec]
-    """Every run of the pages."""
     store: Store
     """The published records, or one's own."""
     stock: Stock
@@ -85,5 +83,5 @@ def planned(pages: Sequence[str], profile: str, publish: bool) -> PageSweep:
         ParameterError: there is no such page.
         RecordError: a stored record is damaged, or lies where another is to be trained.
     """
-    specs = specs_of(pages, profile)
-    return PageSweep(specs, store(local=not publish), stocked(specs, local=not publish))
+    stock = together([stocked(specs, local=not publish) for specs in specs_of(pages, profile)])
+    return PageSweep(store(local=not publish), stock)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from recall.analysis.records import Record, differences, load_record
 from recall.errors import RecordError
@@ -15,7 +14,7 @@ class Stock:
     """Records of what is asked for, and what has to be trained."""
 
     records: Mapping[RunSpec, Record]
-    """In every environment of a page of equal numerics, which are this machine's where anything is lacking."""
+    """In every environment of equal numerics, which are this machine's where anything is lacking."""
     lacking: Sequence[RunSpec]
     """What they do not hold, in the order asked for."""
     elsewhere: Mapping[RunSpec, str]
@@ -46,25 +45,25 @@ class Stock:
 
 
 def stock(specs: Sequence[RunSpec], stores: Iterable[Store]) -> Stock:
-    """What stores hold of these specifications; where several hold one, the first that may be compared.
+    """What stores hold of the runs of a page; where several hold one, the first that may be compared.
 
-    A page's runs in one environment are compared with each other. If all are stored, and with equal numerics, they are
-    taken as they are, wherever they were trained; if not, those that this machine would have trained with the same
-    numerics.
+    Runs in one environment are compared with each other, whichever page they are stored under. If all are stored with
+    equal numerics, they are taken as they are, wherever they were trained; if not, those that this machine would have
+    trained with the same numerics.
 
     Raises:
         RecordError: one is damaged or foreign.
     """
     stores = list(stores)
-    groups: dict[tuple[str, str], list[RunSpec]] = {}
+    groups: dict[str, list[RunSpec]] = {}
     for spec in specs:
-        groups.setdefault((spec.page, spec.env_label), []).append(spec)
+        groups.setdefault(spec.env_label, []).append(spec)
     records: dict[RunSpec, Record] = {}
     elsewhere: dict[RunSpec, str] = {}
     for group in groups.values():
         held = {spec: [load_record(store.path(spec)) for store in stores if spec in store] for spec in group}
-        if _agree(held):
-            records |= {spec: found[0] for spec, found in held.items()}
+        if alike := _alike(held):
+            records |= alike
             continue
         for spec, found in held.items():
             unlike = [_unlike_here(record, spec) for record in found]
@@ -76,11 +75,28 @@ def stock(specs: Sequence[RunSpec], stores: Iterable[Store]) -> Stock:
     return Stock({spec: records[spec] for spec in specs if spec in records}, lacking, elsewhere)
 
 
-def _agree(held: Mapping[RunSpec, Sequence[Record]]) -> bool:
-    """Whether every specification has a record, and the first of each are of equal numerics."""
-    if not all(held.values()):
-        return False
-    return not any(differences(a[0].numerics, b[0].numerics) for a, b in combinations(held.values(), 2))
+def together(stocks: Sequence[Stock]) -> Stock:
+    """Of several pages as one: what any of them lacks is lacking."""
+    lacking = {spec: None for stock in stocks for spec in stock.lacking}
+    held = {spec: record for stock in stocks for spec, record in stock.records.items() if spec not in lacking}
+    elsewhere = {spec: why for stock in stocks for spec, why in stock.elsewhere.items()}
+    return Stock(held, list(lacking), elsewhere)
+
+
+def _alike(held: Mapping[RunSpec, Sequence[Record]]) -> dict[RunSpec, Record]:
+    """A record of each specification, all of equal numerics; none where that cannot be."""
+    first, *others = held.values()
+    for reference in first:
+        chosen = [reference]
+        for found in others:
+            chosen += [record for record in found if all(_comparable(record, other) for other in chosen)][:1]
+        if len(chosen) == len(held):
+            return dict(zip(held, chosen, strict=True))
+    return {}
+
+
+def _comparable(a: Record, b: Record) -> bool:
+    return not differences(a.numerics, b.numerics)
 
 
 def _unlike_here(record: Record, spec: RunSpec) -> str:

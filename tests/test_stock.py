@@ -14,7 +14,7 @@ from recall.analysis.records import find_records
 from recall.errors import RecordError
 from recall.pages import stocked, store
 from recall.runs import Result, RunSpec, write_record
-from recall.stock import stock
+from recall.stock import stock, together
 from recall.store import Store
 from recall.training import train
 
@@ -72,6 +72,32 @@ def test_other_environments_do_not_matter(stores: list[Store]) -> None:
     found = stock([other, BASELINE], stores)
     assert found.lacking == [BASELINE]
     assert list(found.records) == [other]
+
+
+def test_a_baseline_borrowed_from_another_page_is_compared_too(stores: list[Store]) -> None:
+    """As with SAC, whose baseline is stored under the page on baselines."""
+    borrowed = replace(BASELINE, page="baselines")
+    put(stores[0], borrowed, THERE)
+    found = stock([LEARNED, borrowed], stores)
+    assert found.lacking == [LEARNED, borrowed]
+    assert found.elsewhere == {borrowed: f"processor is {THERE} there and {HERE} here"}
+
+
+def test_whichever_record_agrees_with_the_others_is_taken(stores: list[Store]) -> None:
+    """The first of the baseline's has none to stand beside; a third machine would otherwise train all of it again."""
+    put(stores[0], BASELINE, THERE)
+    local = [put(stores[1], spec, "a third processor") for spec in (BASELINE, LEARNED)]
+    assert [record.path for record in stock([BASELINE, LEARNED], stores).whole()] == local
+
+
+def test_pages_that_are_trained_together_are_not_compared_with_each_other(stores: list[Store]) -> None:
+    """Only one of them has the baseline beside a run of this machine."""
+    other = replace(UNTRAINED, page="other")
+    paths = [put(stores[0], spec, THERE) for spec in (BASELINE, other)]
+    found = together([stock([BASELINE, other], stores), stock([other], stores), stock([BASELINE, LEARNED], stores)])
+    assert found.lacking == [BASELINE, LEARNED]
+    assert list(found.elsewhere) == [BASELINE]
+    assert [record.path for record in found.records.values()] == paths[1:]
 
 
 def test_runs_of_this_machine_join_published_ones_of_its_kind(stores: list[Store]) -> None:
