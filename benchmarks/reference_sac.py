@@ -5,7 +5,7 @@
 A finished run is a file of its own; what exists is not trained again.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -38,13 +38,17 @@ class Options:
 def train(env_id: str, seed: int, options: Options) -> pd.DataFrame:
     """One run."""
     model = SAC("MlpPolicy", env_id, learning_starts=options.random_steps, seed=seed)
-    schedule = Schedule(options.total_steps, options.eval_every, options.eval_episodes)
-    return learned(model, seed, Curve(env_id, schedule))
+    return learned(model, seed, Curve(env_id, schedule(options)))
+
+
+def schedule(options: Options) -> Schedule:
+    """When a run ends and is evaluated."""
+    return Schedule(options.total_steps, options.eval_every, options.eval_episodes)
 
 
 def main(options: Options) -> None:
     """Train what is missing."""
-    settings = {"total_steps": options.total_steps, "random_steps": options.random_steps}
+    settings = {**asdict(schedule(options)), "random_steps": options.random_steps}
     train_missing(options.folder, options.env, options.seeds, partial(train, options=options), settings)
 
 

@@ -240,6 +240,17 @@ def test_unequal_budgets_are_cut_to_the_shorter() -> None:
     assert (row["steps"], row["theirs"], row["estimate"]) == (20_000, 100, 0)
 
 
+def test_only_steps_after_which_both_were_evaluated_count() -> None:
+    """One that was evaluated more often would else be compared by later ones, and one seed's gap by all."""
+    ours = runs({("a", "baseline"): [100.0] * 5})
+    theirs = runs({("a", "x"): [100.0] * 5})
+    ours.loc[ours["step"] % 10_000 > 0, "return"] = 1e6
+    theirs = theirs[(theirs["step"] % 10_000 == 0) & ((theirs["step"] < 100_000) | (theirs["seed"] > 0))]
+    (row,) = compare_with_reference(ours, theirs).to_dict("records")
+    assert (row["steps"], row["ours"], row["theirs"]) == (90_000, 100, 100)
+    assert compare_with_reference(ours[ours["step"] == 5_000], theirs).empty
+
+
 # Published scores
 
 

@@ -80,7 +80,8 @@ class Imitation:
     """Steps towards traced actions, after the trust-region step of the same iteration (Algorithm 2, line 13).
 
     They are Adam's, whose length does not depend on a factor on the gradient: the weight is one on the step. Moments
-    are float64: where a trace is far from all data the squares of the gradient may overflow float32.
+    are float64: where a trace is far from all data the squares of the gradient may overflow float32. A run without a
+    valid pair has no gradient, and coasts on its moments as Adam does.
 
     Args:
         agent: whose policies are changed.

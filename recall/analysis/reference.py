@@ -70,9 +70,10 @@ def reference_facts(folder: Path, environments: Iterable[str]) -> str:
 
 
 def compare_with_reference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """`(ours - theirs) / |theirs|` in final return, a row an environment that both have been in.
+    """`(ours - theirs) / |theirs|` in final return, a row an environment with evaluations of both.
 
-    Where one was trained for longer, its evaluations beyond the other's budget are left out.
+    Only evaluations after as many steps as all seeds of both have one count: where one was trained for longer, or
+    evaluated more often, its others are left out.
 
     Args:
         ours: tidy table with env, seed, step and return.
@@ -85,13 +86,15 @@ def compare_with_reference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataF
     rows = []
     for env in sorted(set(ours["env"]) & set(theirs["env"])):
         both = [table[table["env"] == env] for table in (ours, theirs)]
-        steps = min(int(table["step"].max()) for table in both)
-        a, b = (final(t[t["step"] <= steps], "return")["value"].to_numpy(float) for t in both)
+        common = set.intersection(*(set(seed) for table in both for _, seed in table.groupby("seed")["step"]))
+        if not common:
+            continue
+        a, b = (final(table[table["step"].isin(common)], "return")["value"].to_numpy(float) for table in both)
         difference = relative_gain(a, b)
         finding = "credible" if difference.low > MARGIN else "not shown"
         finding = "few seeds" if min(len(a), len(b)) < MIN_SEEDS else finding
         spreads = (a.min(), a.max(), b.min(), b.max())
-        rows.append((env, *difference, a.mean(), b.mean(), *spreads, len(a), len(b), steps, finding))
+        rows.append((env, *difference, a.mean(), b.mean(), *spreads, len(a), len(b), max(common), finding))
     return pd.DataFrame(rows, columns=COMPARED)
 
 
