@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from recall.agents.sac import SACConfig
 from recall.continuous_recaller import ContinuousRecallConfig
 from recall.envs.gym_env import REDUCED, GymConfig
@@ -102,7 +104,8 @@ def dose(
     envs: Iterable[GymConfig], weights: Iterable[float], seeds: Iterable[int], agent: SACConfig, budget: Budget
 ) -> list[RunSpec]:
     """The repaired arm with every weight in every environment with every seed, each a run of its own."""
-    arms = {f"weight-{weight:g}": replace(ContinuousRecallConfig(), weight=weight) for weight in weights}
+    names = {weight: f"weight-{np.format_float_positional(weight, trim='-')}" for weight in weights}
+    arms = {name: replace(ContinuousRecallConfig(), weight=weight) for weight, name in names.items()}
     return [replace(spec, page="dose") for spec in sac(envs, arms, seeds, agent, budget)]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recall.agents.sac import SACConfig
 from recall.analysis.control_plots import EPISODE_RETURN, RATIO
 from recall.analysis.gains import gains
 from recall.analysis.number_plots import (
@@ -15,6 +16,8 @@ from recall.analysis.number_plots import (
     pulls_in_words,
 )
 from recall.analysis.style import arm_style
+from recall.envs.gym_env import GymConfig
+from recall.sac_experiments import Budget, dose
 
 
 def scores(seeds: int = 3) -> pd.DataFrame:
@@ -49,6 +52,20 @@ def test_the_axis_holds_whole_intervals_but_those_of_two_seeds(seeds: int, held:
     (panel,) = against(wide, WEIGHT, EPISODE_RETURN)
     low, high = panel.figure.axes[0].get_ylim()
     assert (low < 100 - 248 and high > 348) == held
+
+
+def test_a_band_of_two_seeds_does_not_set_the_axis_and_its_seeds_are_in_the_table() -> None:
+    """The interval of 0 and 100 is 50 +- 635."""
+    alone = pd.DataFrame({"env": "A-v5", "arm": "baseline", "seed": range(2), "value": [0.0, 100.0]})
+    (panel,) = against(scores().query("arm != 'weight-0'"), WEIGHT, EPISODE_RETURN, alone)
+    assert panel.figure.axes[0].get_ylim()[1] < 300
+    assert panel.data["arm"].value_counts().to_dict() == {"weight-0.1": 3, "weight-1": 3, "baseline": 2}
+
+
+def test_small_weights_are_shown() -> None:
+    specs = dose([GymConfig("Hopper-v5")], [1e-5, 0.3, 0.0], (0,), SACConfig(), Budget())
+    assert [spec.arm for spec in specs] == ["weight-0.00001", "weight-0.3", "weight-0"]
+    assert at_each(pd.DataFrame({"arm": [spec.arm for spec in specs]}), WEIGHT) == ["weight-0.00001", "weight-0.3"]
 
 
 def test_a_single_seed_is_a_dot_without_an_interval() -> None:

@@ -173,7 +173,7 @@ class TRPO:
         self._refresh()
 
     def state(self) -> dict:
-        """Everything that an update changes, for a checkpoint."""
+        """Everything that an update changes but `gradient`, which the next one finds anew; for a checkpoint."""
         return {
             "parameters": self.parameters,
             "baseline": self.baseline.state(),

@@ -79,7 +79,11 @@ CONTROL_TABLES: dict[str, Table] = {
             Column("target_value", "return", "The highest value among the states a trace may start from.", NO_TRACE),
             Column("trace_length", "steps", "Steps of a trace until it ended, mean over the traces.", NO_TRACE),
             Column(
-                "in_range", "share", "Steps of the traces until they ended, of all that they might have had.", NO_TRACE
+                "in_range",
+                "share",
+                "Steps of the traces, until they ended, that lie in the range of the states seen; of all that the traces "
+                "might have had.",
+                NO_TRACE,
             ),
             Column(
                 "reach_1",

@@ -118,38 +118,44 @@ def against(scores: pd.DataFrame, number: Number, y: Quantity, baseline: pd.Data
     scores = scores.assign(number=scores["arm"].map(number.of)).dropna(subset=["number", "value"])
     if y.is_log:
         scores = scores[scores["value"] > 0]
-    alone = {} if baseline is None else {env: _mean(of["value"], y.is_log) for env, of in baseline.groupby("env")}
+    alone = {} if baseline is None else dict(iter(baseline.groupby("env")))
     return [_panel(str(env), rows, number, y, alone.get(env)) for env, rows in scores.groupby("env")]
 
 
-def _panel(env: str, rows: pd.DataFrame, number: Number, y: Quantity, band: Interval | None) -> Panel:
+def _panel(env: str, rows: pd.DataFrame, number: Number, y: Quantity, alone: pd.DataFrame | None) -> Panel:
     figure = new_figure(HEIGHT)
     ax = figure.subplots()
-    found = {float(value): _mean(of_arm["value"], y.is_log) for value, of_arm in rows.groupby("number")}
-    places = {value: place for place, value in enumerate(found)}
+    groups = [(float(value), of_arm.sort_values("seed")) for value, of_arm in rows.groupby("number")]
+    found = {value: _mean(of_arm["value"], y.is_log) for value, of_arm in groups}
     if y.guide is not None:
         ax.axhline(y.guide, color="#666666", linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
     if number.without in found:
         draw_band(ax, found[number.without])
-    without = ""
-    if band is not None:
+    shown, without = [], ""
+    if alone is not None:
+        band = _mean(alone["value"], y.is_log)
         draw_band(ax, band)
         name_lines(figure, ax)
+        shown += _shown(alone, band)
         without = f" Without recall traces: {interval_in_words(band)}."
-    for value, of_arm in rows.groupby("number"):
-        arm = "baseline" if value == number.without else f"{number.name}-{value:g}"
-        draw_arm(ax, places[value], of_arm.sort_values("seed")["value"], found[value], arm)
+    for place, (value, of_arm) in enumerate(groups):
+        arm = "baseline" if value == number.without else of_arm["arm"].iloc[0]
+        draw_arm(ax, place, of_arm["value"], found[value], arm)
+        shown += _shown(of_arm, found[value])
     ax.set(title=environment_name(env), xlabel=number.label, ylabel=y.label, xlim=(-0.5, len(found) - 0.5))
-    ax.set_xticks(list(places.values()), [f"{value:g}" for value in places])
+    ax.set_xticks(range(len(found)), [f"{value:g}" for value in found])
     ax.grid(axis="x", visible=False)
-    seeds = rows.groupby("number")["seed"].nunique()
-    intervals = [band or (), *(interval for value, interval in found.items() if seeds[value] >= LEAST_SHOWN)]
-    shown = [*rows["value"], *(end for interval in intervals for end in interval if np.isfinite(end))]
     scale_axis(ax, "y", y, axis_limits(pd.Series(shown), y))
     words = listed([f"{interval_in_words(interval)} at {value:g}" for value, interval in found.items()])
     what = f"{sentence(y.label)} by {number.label}, {environment_name(env)}"
     alt = f"{what}, mean of the seeds with 95 % interval: {words}.{without}"
-    return Panel(figure, alt, rows[["env", "arm", "seed", "number", "value"]])
+    return Panel(figure, alt, pd.concat([alone, rows])[["env", "arm", "seed", "number", "value"]])
+
+
+def _shown(of_arm: pd.DataFrame, interval: Interval) -> list[float]:
+    """What of an arm the axis holds: its seeds, and its interval where they are enough."""
+    ends = interval if of_arm["seed"].nunique() >= LEAST_SHOWN else ()
+    return [*of_arm["value"], *(end for end in ends if np.isfinite(end))]
 
 
 def _mean(values: pd.Series, is_log: bool) -> Interval:
