@@ -81,8 +81,8 @@ CONTROL_TABLES: dict[str, Table] = {
             Column(
                 "in_range",
                 "share",
-                "Steps of the traces, until they ended, that lie in the range of the states seen; of all that the traces "
-                "might have had.",
+                "Steps of the traces, until they ended, that lie in the range of the states seen; of all that the "
+                "traces might have had.",
                 NO_TRACE,
             ),
             Column(
