@@ -88,7 +88,7 @@ def test_endpoints_see_what_they_are_named_after() -> None:
     risen = (late["arm"] == "recall") & (late["step"] > 50_000)
     table = gains(late.assign(**{"return": late["return"] * (1 + risen)}), ("recall",)).set_index("endpoint")
     assert table.loc["mean return over training", "estimate"] == pytest.approx(0.5)
-    assert table.loc["return at the end", "estimate"] == pytest.approx(1.0)
+    assert table.loc["final return", "estimate"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("missing", ["baseline", "recall"])
@@ -248,6 +248,7 @@ def test_only_steps_after_which_both_were_evaluated_count() -> None:
     theirs = theirs[(theirs["step"] % 10_000 == 0) & ((theirs["step"] < 100_000) | (theirs["seed"] > 0))]
     (row,) = compare_with_reference(ours, theirs).to_dict("records")
     assert (row["steps"], row["ours"], row["theirs"]) == (90_000, 100, 100)
+    assert comparison_in_words(compare_with_reference(ours, theirs))["end"] == "10k to 90k"
     assert compare_with_reference(ours[ours["step"] == 5_000], theirs).empty
 
 

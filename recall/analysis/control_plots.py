@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
+from recall.analysis.endpoints import LAST
 from recall.analysis.panels import Panel, name_lines, new_figure, sentence
 from recall.analysis.plots import HEIGHT, Quantity, curves, scale_axis
 from recall.analysis.style import FAINT, STYLE, arm_style, environment_name
@@ -18,9 +19,6 @@ CONTROL = ("baseline", "recall", "as-written")
 
 RECALLING = CONTROL[1:]
 """Those with recall traces."""
-
-LAST = 10
-"""Evaluations that count as the end of training."""
 
 LARGEST = float(np.finfo(np.float32).max)
 """What has overflowed is drawn as this."""

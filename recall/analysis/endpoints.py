@@ -13,15 +13,24 @@ from recall.errors import RecordError
 
 KEYS = ["page", "env", "arm", "seed"]
 
+LAST = 10
+"""Evaluations at the end whose mean is final."""
+
 
 def auc(frame: pd.DataFrame, column: str = "success") -> pd.DataFrame:
     """Area under the evaluation curve as a height: the mean over all evaluations."""
     return _per_seed(frame, lambda seed: seed[column].mean(skipna=False))
 
 
-def final(frame: pd.DataFrame, column: str = "success", last: int = 10) -> pd.DataFrame:
+def final(frame: pd.DataFrame, column: str = "success", last: int = LAST) -> pd.DataFrame:
     """Where training ended: the mean of the last evaluations."""
     return _per_seed(frame, lambda seed: seed[column].iloc[-last:].mean(skipna=False))
+
+
+def final_steps(frame: pd.DataFrame) -> tuple[int, int]:
+    """After how many steps the first and the last of the evaluations were that `final` takes, of all seeds."""
+    ends = frame.sort_values("step").groupby(KEYS)["step"].apply(lambda steps: steps.iloc[-LAST:])
+    return int(ends.min()), int(ends.max())
 
 
 def steps_to_threshold(

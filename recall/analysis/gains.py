@@ -21,7 +21,7 @@ from recall.analysis.wording import share_in_words
 MEAN = "mean of them"
 """Stands for all environments, weighted equally."""
 
-SCORES = {"mean return over training": auc, "return at the end": final}
+SCORES = {"mean return over training": auc, "final return": final}
 """What is compared: area under the evaluation curve, mean of the last ten evaluations."""
 
 GAIN = ["endpoint", "env", "arm", "estimate", "low", "high", "seeds"]

@@ -41,7 +41,7 @@ class Number:
 
 
 RETURN = Quantity("value", "mean return over training")
-FINAL_RETURN = Quantity("value", "return at the end")
+FINAL_RETURN = Quantity("value", "final return")
 REACH_FIRST = Quantity("value", "error of the first step back in the\nsimulator, standard deviations", is_log=True)
 REACH_LAST = Quantity("value", "error of the last step back in the\nsimulator, standard deviations", is_log=True)
 IN_RANGE = Quantity("value", "share of a trace's steps in the\nrange of the states seen")

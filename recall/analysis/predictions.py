@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from recall.analysis.control_plots import LAST, PREDICTING
+from recall.analysis.control_plots import PREDICTING
+from recall.analysis.endpoints import LAST
 from recall.analysis.panels import listed
 from recall.analysis.stats import Interval, mean_interval
 from recall.analysis.wording import signed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from recall.analysis.endpoints import final
+from recall.analysis.endpoints import LAST, final
 from recall.analysis.gains import relative_gain
 from recall.analysis.panels import listed
 from recall.analysis.records import LABELS
@@ -33,6 +33,7 @@ COMPARED = [
     *SPREADS,
     "ours_seeds",
     "theirs_seeds",
+    "first",
     "steps",
     "finding",
 ]
@@ -80,8 +81,8 @@ def compare_with_reference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataF
         theirs: the same of the reference.
 
     Returns:
-        Columns `COMPARED`: the difference with its 95 % interval, both means, `SPREADS`, seeds, the steps compared,
-        and the finding: credible, not shown, or few seeds.
+        Columns `COMPARED`: the difference with its 95 % interval, both means, `SPREADS`, seeds, the steps of the first
+        and last evaluation that is final, and the finding: credible, not shown, or few seeds.
     """
     rows = []
     for env in sorted(set(ours["env"]) & set(theirs["env"])):
@@ -89,17 +90,18 @@ def compare_with_reference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataF
         common = set.intersection(*(set(seed) for table in both for _, seed in table.groupby("seed")["step"]))
         if not common:
             continue
+        last = sorted(common)[-LAST:]
         a, b = (final(table[table["step"].isin(common)], "return")["value"].to_numpy(float) for table in both)
         difference = relative_gain(a, b)
         finding = "credible" if difference.low > MARGIN else "not shown"
         finding = "few seeds" if min(len(a), len(b)) < MIN_SEEDS else finding
         spreads = (a.min(), a.max(), b.min(), b.max())
-        rows.append((env, *difference, a.mean(), b.mean(), *spreads, len(a), len(b), max(common), finding))
+        rows.append((env, *difference, a.mean(), b.mean(), *spreads, len(a), len(b), last[0], last[-1], finding))
     return pd.DataFrame(rows, columns=COMPARED)
 
 
 def comparison_in_words(compared: pd.DataFrame) -> dict[str, str]:
-    """The numbers of a comparison for the text: `differences`, `spreads`, `credible`, `seeds`, `steps`, `margin`."""
+    """What the text says of one: `differences`, `spreads`, `credible`, `seeds`, `steps`, `end` and `margin`."""
     each = [f"{row.env} {share_in_words(Interval(row.estimate, row.low, row.high))}" for row in compared.itertuples()]
     spreads = [
         f"in {row.env} between {row.theirs_least:,.0f} and {row.theirs_most:,.0f}, "
@@ -113,5 +115,6 @@ def comparison_in_words(compared: pd.DataFrame) -> dict[str, str]:
         "credible": f"{(compared['finding'] == 'credible').sum()} of {len(compared)} environments",
         "seeds": " to ".join(map(str, dict.fromkeys([counts.min(), counts.max()]))) if each else "no",
         "steps": in_thousands(compared["steps"].max()) if each else "no",
+        "end": " to ".join(map(in_thousands, (compared["first"].min(), compared["steps"].max()))) if each else "–",
         "margin": f"{percentage(MARGIN)} %",
     }

@@ -8,7 +8,7 @@ import pandas as pd
 from recall.analysis.claims import Judgement
 from recall.analysis.control_plots import RECALLING
 from recall.analysis.costs import overheads_in_words
-from recall.analysis.endpoints import auc, final, steps_to_threshold
+from recall.analysis.endpoints import auc, final, final_steps, steps_to_threshold
 from recall.analysis.gains import gains_in_words
 from recall.analysis.number_plots import pulls_in_words
 from recall.analysis.panels import listed
@@ -112,11 +112,13 @@ def control_in_words(
         judgements: of the page's claims.
 
     Returns:
-        Each claim's verdict by its id, and `pilot`, `steps` (of a seed), `gains`, `pulls` (of imitation), `spent`.
+        Each claim's verdict by its id, and `pilot`, `steps` (of a seed), `end` (steps between which returns are final),
+        `gains`, `pulls` (of imitation), `spent`.
     """
     return verdicts_in_words(judgements) | {
         "pilot": pilot(metrics, judgements),
         "steps": in_thousands(metrics["step"].max()),
+        "end": " to ".join(map(in_thousands, final_steps(metrics))),
         "gains": gains_in_words(differences, "recall"),
         "pulls": "; ".join(
             f"{arm_style(arm).label} {pulls_in_words(recall, arm)}" for arm in RECALLING if arm in set(recall["arm"])

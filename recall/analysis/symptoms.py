@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from pandas.api.typing import DataFrameGroupBy
 
-from recall.analysis.control_plots import LAST
+from recall.analysis.endpoints import LAST
 from recall.analysis.number_plots import over_training_mean
 from recall.analysis.panels import listed
 from recall.analysis.style import arm_style, environment_name

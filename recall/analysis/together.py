@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 
-from recall.analysis.control_plots import CONTROL, EPISODE_RETURN, LAST, THOUSANDS, axis_limits
+from recall.analysis.control_plots import CONTROL, EPISODE_RETURN, THOUSANDS, axis_limits
+from recall.analysis.endpoints import LAST
 from recall.analysis.panels import Panel, in_words, name_lines, new_figure
 from recall.analysis.plots import BAND_SEED, HEIGHT, Quantity
 from recall.analysis.stats import iqm, stratified_iqm_band
@@ -75,13 +76,13 @@ def _aggregate_panel(
         tables.append(pd.DataFrame({"arm": arm, **columns}))
     data = pd.concat(tables).assign(env="together")
     ax.set(title=f"{title and f'{title}, '}{len(environments)} environments together", xlabel=x.label)
-    ax.set_ylabel("return, in units of the\nbaseline's at its end")
+    ax.set_ylabel("return, in units of the\nbaseline's final return")
     ax.set_xlim(0, 1.02 * max(place[-1] for place in places.values()) / x.scale)
     ax.set_ylim(*axis_limits(data[["iqm", "low", "high"]].stack(), EPISODE_RETURN))
     name_lines(figure, ax)
     ends = in_words({arm_style(arm).label: float(rows["iqm"].iloc[-1]) for arm, rows in data.groupby("arm")})
     alt = (
-        f"{title and f'{title}: '}Return in units of the baseline's final one over {' '.join(x.label.split())}, "
+        f"{title and f'{title}: '}Return in units of the baseline's final return over {' '.join(x.label.split())}, "
         "interquartile mean over the "
         f"seeds of {', '.join(environments)}: at the end {ends}."
     )

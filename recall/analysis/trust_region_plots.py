@@ -14,7 +14,7 @@ from recall.analysis.panels import Panel, listed
 from recall.analysis.plots import Quantity
 from recall.analysis.style import arm_style, environment_name
 from recall.analysis.summary import control_in_words, lacking_in_words
-from recall.analysis.symptoms import against_in_words, moments_in_words, steps_in_words
+from recall.analysis.symptoms import against_in_words, cosines_in_words, moments_in_words, steps_in_words
 from recall.analysis.wording import in_thousands
 
 LITERAL = "baseline-nagabandi"
@@ -41,8 +41,8 @@ OF_ARMS = {
 
 OF_LITERAL = (
     "**The paper's own baseline, for the record.** It points to that of Nagabandi et al.: rollouts of 50,000 steps, a "
-    "bound of 0.05 on the KL, a lambda of 1, and rllab's linear values, for which the time limit is an end. Returns at "
-    "the end: {literal}."
+    "bound of 0.05 on the KL, a lambda of 1, and rllab's linear values, for which the time limit is an end. Final "
+    "returns: {literal}."
 )
 """What is said of that arm where it was run."""
 
@@ -77,8 +77,8 @@ def in_words(
     Returns:
         What `control_in_words` does, and `arms`: what those do that are there; `lacking`: those that are wanted beside
         them, as a sentence; `taken` and `spent`: steps of traces, and the time of each arm beside the baseline's;
-        `against` and `moments`: how often imitation pulls against the policy's gradient, and what the states pay that
-        traces start from.
+        `against`, `cosines` and `moments`: how often imitation pulls against the policy's gradient, the cosine of both,
+        and what the states pay that traces start from.
     """
     spent = overheads_in_words(spending, WITH_RECALL, spent=["time"])
     return {
@@ -87,6 +87,7 @@ def in_words(
         "taken": steps_in_words(recall, lengths),
         "spent": spent,
         "against": against_in_words(recall),
+        "cosines": cosines_in_words(recall),
         "moments": moments_in_words(metrics, recall),
     }
 
@@ -116,7 +117,7 @@ def kl_of_both_steps(recall: pd.DataFrame, arms: Sequence[str] = WITH_RECALL) ->
 
 
 def reporting(metrics: pd.DataFrame, treatment: str = "recall", baseline: str = "baseline") -> pd.DataFrame:
-    """Returns at the end with all seeds of the baseline, and with its best `BEST` alone, as `cards.grouped` takes it.
+    """Final returns with all seeds of the baseline, and with its best `BEST` alone, as `cards.grouped` takes it.
 
     Args:
         metrics: tidy table of that name. Environments that lack an arm, or whose baseline has no more seeds than
