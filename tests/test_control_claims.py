@@ -68,7 +68,9 @@ def test_all_environments_and_enough_seeds_decide(tmp_path: Path, claims: list[C
 def test_a_pilot_decides_nothing(tmp_path: Path, claims: list[Claim]) -> None:
     write_all(tmp_path, claims, {"Hopper-v5": 3.0, "HalfCheetah-v5": 3.0}, seeds=2)
     reason = "run in 2 of 5 environments; few seeds: 2, a verdict needs 5"
-    assert set(verdicts(tmp_path, claims).values()) == {("inconclusive", reason)}
+    found = verdicts(tmp_path, claims)
+    assert found.pop("6.4-hardest-most")[0] == "not run"
+    assert set(found.values()) == {("inconclusive", reason)}
 
 
 @pytest.mark.parametrize("gain", [0.5, 1.0, 1.5])
@@ -79,11 +81,18 @@ def test_some_of_the_tasks_are_not_all(tmp_path: Path, claims: list[Claim], gain
     assert reason.startswith("run in 4 of 5 environments; ")
 
 
-def test_the_hardest_cannot_gain_most_where_only_they_were_run(tmp_path: Path, claims: list[Claim]) -> None:
-    write_all(tmp_path, claims, {"Ant-v5": 2.0, "Humanoid-v5": 2.0})
+@pytest.mark.parametrize("run", [MUJOCO[:3], MUJOCO[3:]])
+def test_that_the_hardest_gain_most_needs_them_and_others(
+    tmp_path: Path, claims: list[Claim], run: tuple[str, ...]
+) -> None:
+    write_all(tmp_path, claims, dict.fromkeys(run, 2.0))
     (judgement,) = judge([claim for claim in claims if claim.id == "6.4-hardest-most"], find_records(tmp_path))
-    assert judgement.current.word == "inconclusive"
-    assert np.isnan(judgement.current.effect)
+    word, reason = judgement.current.word, judgement.current.reason
+    assert word == "not run"
+    assert all(f"recall in {env}" in reason for env in MUJOCO if env not in run)
+    assert not any(env in reason for env in run)
+    write_all(tmp_path, claims, {next(env for env in MUJOCO if env not in run): 2.0})
+    assert verdicts(tmp_path, claims)["6.4-hardest-most"][0] == "inconclusive"
 
 
 def test_other_environments_are_no_evidence(tmp_path: Path, claims: list[Claim]) -> None:
@@ -118,7 +127,9 @@ def test_a_pilot_is_inconclusive_without_a_reason_and_a_claim_without_runs_has_n
     tmp_path: Path, claims: list[Claim]
 ) -> None:
     write_all(tmp_path, claims, {"Hopper-v5": 3.0}, seeds=2, ratio=0.001)
-    assert set(verdicts_in_words(judge(claims, find_records(tmp_path))).values()) == {"inconclusive"}
+    found = verdicts_in_words(judge(claims, find_records(tmp_path)))
+    assert found.pop("6.4-hardest-most") == "not run"
+    assert set(found.values()) == {"inconclusive"}
     assert decisions(judge(claims, []), "6.4-all-tasks").empty
     assert set(verdicts_in_words(judge(claims, [])).values()) == {"not run"}
 

@@ -18,6 +18,7 @@ from recall.backtracking import MODELS, ActionPredictor, BacktrackingModel, Batc
 from recall.book import execute_page, execute_published, notebooks
 from recall.checkpoints import Checkpoint
 from recall.envs.gym_env import GymConfig
+from recall.errors import RecallError
 from recall.kinds import Kind
 from recall.loop import Training
 from recall.pages import load
@@ -231,6 +232,13 @@ def printed(notebook: Path) -> str:
 def test_a_page_is_a_notebook_and_a_line_of_the_contents(book: Path) -> None:
     assert notebooks() == ["hello", "small"]
     assert printed(execute_published("hello")) == "hello 42\n"
+
+
+def test_a_warning_is_no_part_of_a_published_page(book: Path) -> None:
+    page = book / "book" / "notebooks" / "hello.md"
+    page.write_text(page.read_text().replace("print(", "import warnings; warnings.warn('look out'); print("))
+    with pytest.raises(RecallError, match=r"(?s)the page hello shows a warning.*UserWarning: look out"):
+        execute_published("hello")
 
 
 def test_the_parameters_of_a_page_stand_in_pages(book: Path) -> None:

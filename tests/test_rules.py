@@ -64,6 +64,12 @@ def test_superior_in_one_environment(comparison: Comparison, word: str, reason: 
     assert judged_superior(comparison) == (word, reason)
 
 
+def test_times_of_nobody_have_no_difference() -> None:
+    finding = superior([compare([np.inf] * 3, [np.inf] * 3, is_time=True)], margin=0.1, floor=0.2, dose=0, paired=False)
+    assert np.isnan(finding.effect.estimate)
+    assert (finding.effect.low, finding.effect.high) == (-np.inf, np.inf)
+
+
 def test_superior_needs_every_environment() -> None:
     better, equal = (compare(values(m, 0.05), values(0.6, 0.05), env=f"e{m}") for m in (0.8, 0.6))
     worse, wide = compare(values(0.4, 0.05), values(0.6, 0.05), env="w"), compare(SPREAD + 2, SPREAD + 2)

@@ -32,6 +32,12 @@ def test_iqm_goes_along_its_axis_and_keeps_nan() -> None:
     assert np.isnan(ours.iqm([1, 2, np.nan, 3, 4]))
 
 
+@pytest.mark.filterwarnings("error")
+def test_iqm_of_nothing_is_unknown() -> None:
+    assert np.isnan(ours.iqm([]))
+    np.testing.assert_array_equal(ours.iqm(np.empty((2, 0)), axis=1), [np.nan, np.nan])
+
+
 def test_the_band_is_reproducible_and_holds_the_iqm() -> None:
     values = rng().standard_normal((20, 5)).cumsum(1)
     low, high = ours.iqm_band(values, rng(1))

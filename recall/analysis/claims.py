@@ -194,7 +194,7 @@ def _borrowed(page: str, pages: Mapping[str, Sequence[Record]]) -> list[Record]:
 
 def _judge_claim(claim: Claim, evidence: Evidence | None) -> Judgement:
     if evidence is None:
-        return Judgement(Verdict(claim, "not run", f"nothing is run yet of its page, {claim.page}"))
+        return Judgement(Verdict(claim, "not run", f"nothing is run of {claim.page}, a page that is not there yet"))
     known = {rule_hash(claim)} | {rule_hash(old) for old in claim.earlier}
     for record in evidence.records:
         carried = record.provenance["claims"].get(claim.id)
@@ -211,12 +211,13 @@ def _judge_claim(claim: Claim, evidence: Evidence | None) -> Judgement:
 def _verdict(claim: Claim, evidence: Evidence) -> Verdict:
     arms = (*claim.treatment, *claim.baseline)
     run = [env for env in claim.environments if not evidence.missing([env], arms)]
-    if not run:
+    sizes = dict(zip(claim.environments, claim.rule.get("sizes", ()), strict=False))
+    if not run or len({sizes.get(env) for env in run}) < min(2, len(set(sizes.values()))):
         return Verdict(claim, "not run", f"not trained yet: {', '.join(evidence.missing(claim.environments, arms))}")
     comparisons = evidence.comparisons(run, claim.treatment, claim.baseline, claim.endpoint)
     parameters = dict(claim.rule)
-    if "sizes" in parameters:
-        parameters["sizes"] = [parameters["sizes"][claim.environments.index(env)] for env in run]
+    if sizes:
+        parameters["sizes"] = [sizes[env] for env in run]
     finding: Finding = RULES[parameters.pop("name")](comparisons, **parameters)
     return Verdict(
         claim,

@@ -113,6 +113,9 @@ def superior(comparisons: Sequence[Comparison], *, margin: float, floor: float, 
 
 
 def _gain(comparison: Comparison, confidence: float, paired: bool) -> Interval:
+    """The treatment's gain; not known where times are compared and no seed of either arm ever came there."""
+    if comparison.is_time and not np.isfinite([*comparison.treatment, *comparison.baseline]).any():
+        return Interval(np.nan, -np.inf, np.inf)
     effect = decision_interval(*comparison.kept_in, confidence, paired)
     return Interval(-effect.estimate, -effect.high, -effect.low) if comparison.is_time else effect
 

@@ -25,7 +25,10 @@ class Interval(NamedTuple):
 
 
 def iqm(values: ArrayLike, axis: int = 0) -> np.ndarray:
-    """Interquartile mean: the mean of the middle half (Agarwal et al. 2021); NaN where a value is NaN."""
+    """Interquartile mean: the mean of the middle half (Agarwal et al. 2021); NaN where a value is NaN or none is."""
+    values = np.asarray(values, float)
+    if not values.shape[axis]:
+        return np.full(np.delete(values.shape, axis), np.nan)
     return stats.trim_mean(values, 0.25, axis=axis)
 
 
