@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from recall.analysis.gains import gains
-from recall.analysis.number_plots import LENGTH, at_each, best_in_words, worst_in_words
+from recall.analysis.number_plots import LENGTH, at_each, best_in_words, spread_in_words
 from recall.analysis.trust_region_plots import (
     ARMS,
     OF_ARMS,
@@ -52,15 +52,20 @@ def test_both_steps_are_drawn_an_arm_a_panel() -> None:
     assert values.to_dict() == {"recall/imitation": 0.02, "recall/trust-region": 0.03}
 
 
-def test_the_best_and_the_worst_other_length_are_named_with_their_differences() -> None:
+def test_the_words_name_the_best_length_and_how_far_lengths_differ() -> None:
     rng = np.random.default_rng(0)
     worth = {"length-20": 100.0, "length-10": 90.0, "length-50": 120.0}
     found = metrics({arm: list(of + rng.normal(size=3)) for arm, of in worth.items()})
     others = [arm for arm in at_each(found, LENGTH) if arm != "length-20"]
     assert others == ["length-10", "length-50"]
     assert best_in_words(gains(found, others, "length-20"), LENGTH).startswith("50 in A-v5, +20 % (")
-    assert worst_in_words(gains(found, others, "length-20"), LENGTH).startswith("10 in A-v5, −10 % (")
+    assert spread_in_words(gains(found, others, "length-20"), LENGTH) == (
+        "−10 to +20 % in A-v5 (intervals without zero: 10 and 50)"
+    )
+    wide = metrics({arm: [of - 90, of, of + 90] for arm, of in worth.items()})
+    assert spread_in_words(gains(wide, others, "length-20"), LENGTH).endswith("(intervals without zero: none)")
     assert best_in_words(gains(found, [], "length-20"), LENGTH) == "–"
+    assert spread_in_words(gains(found, [], "length-20"), LENGTH) == "–"
 
 
 def test_the_text_speaks_of_the_arms_that_are_drawn_and_names_the_others() -> None:

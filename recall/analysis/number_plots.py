@@ -1,12 +1,13 @@
 """A score against the number that tells the arms apart, such as the weight of imitation; a panel an environment."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from pandas.api.typing import DataFrameGroupBy
 
 from recall.analysis.control_plots import LARGEST, RATIO, axis_limits
 from recall.analysis.gains import MEAN, SCORES
@@ -14,7 +15,7 @@ from recall.analysis.panels import Panel, listed, name_lines, new_figure, senten
 from recall.analysis.plots import HEIGHT, Quantity, scale_axis
 from recall.analysis.stats import Interval, mean_interval
 from recall.analysis.style import STYLE, arm_style, environment_name
-from recall.analysis.wording import ratio_in_words, share_in_words
+from recall.analysis.wording import percentage, ratio_in_words, share_in_words
 
 JITTER = 0.16
 """Width over which the seeds of an arm are spread."""
@@ -78,20 +79,27 @@ def doses_in_words(recall: pd.DataFrame, differences: pd.DataFrame) -> dict[str,
 
 def best_in_words(differences: pd.DataFrame, number: Number) -> str:
     """The value of each environment with the largest gain in the first endpoint, and that gain; a dash if none has."""
-    return _picked_in_words(differences, number, pd.Series.idxmax)
-
-
-def worst_in_words(differences: pd.DataFrame, number: Number) -> str:
-    """The value of each environment with the smallest gain in the first endpoint, and that gain; a dash if none has."""
-    return _picked_in_words(differences, number, pd.Series.idxmin)
-
-
-def _picked_in_words(differences: pd.DataFrame, number: Number, pick: Callable[[pd.Series], Hashable]) -> str:
-    rows = differences[(differences["endpoint"] == next(iter(SCORES))) & (differences["env"] != MEAN)]
-    picked = (of_env.loc[pick(of_env["estimate"])] for _, of_env in rows.groupby("env"))
+    picked = [of_env.loc[of_env["estimate"].idxmax()] for _, of_env in _of_environments(differences)]
     named = ((f"{number.of(row.arm):g} in {environment_name(row.env)}", row) for row in picked)
     words = [f"{name}, {share_in_words(Interval(row.estimate, row.low, row.high))}" for name, row in named]
     return "; ".join(words) or "–"
+
+
+def spread_in_words(differences: pd.DataFrame, number: Number) -> str:
+    """In each environment, between what the gains of all values in the first endpoint lie, and which exclude zero."""
+    return "; ".join(_spread(str(env), of_env, number) for env, of_env in _of_environments(differences)) or "–"
+
+
+def _spread(env: str, rows: pd.DataFrame, number: Number) -> str:
+    ends = " to ".join(dict.fromkeys(percentage(end) for end in (rows["estimate"].min(), rows["estimate"].max())))
+    sure = rows[(rows["low"] > 0) | (rows["high"] < 0)]
+    values = listed([f"{value:g}" for value in sorted(map(number.of, sure["arm"]))])
+    return f"{ends} % in {environment_name(env)} (intervals without zero: {values or 'none'})"
+
+
+def _of_environments(differences: pd.DataFrame) -> DataFrameGroupBy:
+    """Rows of the first endpoint, by environment."""
+    return differences[(differences["endpoint"] == next(iter(SCORES))) & (differences["env"] != MEAN)].groupby("env")
 
 
 def pulls_in_words(recall: pd.DataFrame, arm: str) -> str:
