@@ -27,7 +27,7 @@ COSTS = {
     "lengths": "in proportion to their number",
     "counts": "in proportion to their number; a little more where they are large",
     "quantiles": "in proportion to their number",
-    "eval_every": "grows as it falls: each evaluation is five episodes, ten of TRPO, 150 to 336 of Goal GAN",
+    "eval_every": "grows as it falls: an evaluation is five episodes with SAC, ten with TRPO, 150 to 336 with Goal GAN",
     "random_steps": "falls a little: before them nothing is learned",
     "temperature": "none",
     "precision": "grows with float32",

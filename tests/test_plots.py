@@ -145,8 +145,14 @@ def test_a_curve_is_the_interquartile_mean_of_the_seeds() -> None:
     np.testing.assert_allclose(curve.x, [1, 2, 3, 4, 5])
     assert (curve.low <= curve.iqm).all()
     assert (curve.iqm <= curve.high).all()
-    assert curve.at(0.5) == curve.iqm[1]
-    assert np.isnan(curve.at(0.1))
+    assert curve.at(2.5) == curve.iqm[1]
+    assert np.isnan(curve.at(0.5))
+
+
+def test_the_words_compare_arms_where_the_shortest_ends() -> None:
+    both = frame({"baseline": [[1.0, 2.0, 3.0, 4.0]] * 3, "learned": [[0.5, 0.7]] * 3})
+    (panel,) = plots.curves(both)
+    assert panel.alt.endswith("where it ends 2 (baseline) and 0.7 (learned model).")
 
 
 def test_where_most_seeds_have_no_value_there_is_no_line() -> None:

@@ -68,9 +68,9 @@ class Curve:
             self.iqm[rows] = iqm(values)
             self.low[rows], self.high[rows] = iqm_band(values, np.random.default_rng(BAND_SEED))
 
-    def at(self, share: float) -> float:
-        """The IQM when this share of the budget is spent; NaN if nothing was known yet."""
-        before = np.flatnonzero(self.x <= share * self.seeds.index[-1])
+    def at(self, place: float) -> float:
+        """The IQM there, or last before; NaN if nothing was known yet."""
+        before = np.flatnonzero(self.x <= place)
         return float(self.iqm[before[-1]]) if len(before) else np.nan
 
 
@@ -132,12 +132,17 @@ def _curve_panel(
     scale_axis(ax, "x", x, (min(firsts), max(lasts)) if x.is_log else (0, 1.02 * max(lasts)))
     scale_axis(ax, "y", y, limits)
     name_lines(figure, ax)
+    shortest = min(lasts)
     early, late = (
-        in_words({arm_style(arm).label: curve.at(share) for arm, curve in drawn.items()}) for share in (0.1, 1)
+        in_words({arm_style(arm).label: curve.at(place) for arm, curve in drawn.items()})
+        for place in (0.1 * shortest, shortest)
+    )
+    training, end = (
+        ("the training", "at its end") if shortest == max(lasts) else ("the shortest training", "where it ends")
     )
     alt = (
         f"{sentence(y.label)} over {' '.join(x.label.split())}, {environment_name(env)}, interquartile mean of the "
-        f"seeds: a tenth into the training {early}; at its end {late}."
+        f"seeds: a tenth into {training} {early}; {end} {late}."
     )
     return Panel(figure, alt, data)
 
