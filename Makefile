@@ -45,10 +45,10 @@ clean:
 
 say-book:
 	@echo "book: executes the pages from the stored runs, trains one of those again to compare, builds the report into"
-	@echo "      _build/html and lists the numbers that moved. About 4 minutes on 2 cores, no network."
+	@echo "      _build/html and lists the numbers that moved. About 6 minutes on 2 cores, no network."
 
 say-test:
-	@echo "test: runs the tests, which build the report once and read it in a browser. About 8 minutes on 2 cores, no network."
+	@echo "test: runs the tests, which build the report once and read it in a browser. About 10 minutes on 2 cores, no network."
 
 say-check:
 	@echo "check: lint, format, types and layers; changes nothing. About 1 minute, seconds when repeated."

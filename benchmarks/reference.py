@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ class Schedule:
     """Steps between two evaluations."""
     eval_episodes: int
     """Episodes of each."""
+
+    @classmethod
+    def of(cls, options: Any) -> "Schedule":
+        """That of a script's options, which name the same three."""
+        return cls(*(getattr(options, each.name) for each in fields(cls)))
 
 
 class Curve(BaseCallback):
@@ -101,6 +107,8 @@ def train_missing(
         "versions": {name: version(name) for name in packages},
         "processor": processor_family(),
     }
+    for env_id, seed in product(env_ids, seeds):
+        refuse_other_settings(folder / f"{env_id}-{seed}.json", settings)
     for seed in seeds:
         for env_id in env_ids:
             path = folder / f"{env_id}-{seed}.csv"
@@ -108,3 +116,11 @@ def train_missing(
                 text = train(env_id, seed).to_csv(index=False, float_format="%.6g", lineterminator="\n")
                 write_atomic(path.with_suffix(".json"), (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode())
                 write_atomic(path, text.encode())
+
+
+def refuse_other_settings(facts: Path, settings: dict[str, Any]) -> None:
+    """Stop where the curve beside these facts was trained with other settings: such curves are never averaged."""
+    kept = json.loads(facts.read_text(encoding="utf-8"))["settings"] if facts.is_file() else {}
+    odd = {name: value for name, value in kept.items() if name in settings and settings[name] != value}
+    if odd:
+        raise SystemExit(f"{facts} is of a curve with {odd}; give the same settings, or another --folder")

@@ -38,17 +38,12 @@ class Options:
 def train(env_id: str, seed: int, options: Options) -> pd.DataFrame:
     """One run."""
     model = SAC("MlpPolicy", env_id, learning_starts=options.random_steps, seed=seed)
-    return learned(model, seed, Curve(env_id, schedule(options)))
-
-
-def schedule(options: Options) -> Schedule:
-    """When a run ends and is evaluated."""
-    return Schedule(options.total_steps, options.eval_every, options.eval_episodes)
+    return learned(model, seed, Curve(env_id, Schedule.of(options)))
 
 
 def main(options: Options) -> None:
     """Train what is missing."""
-    settings = {**asdict(schedule(options)), "random_steps": options.random_steps}
+    settings = {**asdict(Schedule.of(options)), "random_steps": options.random_steps}
     train_missing(options.folder, options.env, options.seeds, partial(train, options=options), settings)
 
 

@@ -56,18 +56,18 @@ def train(env_id: str, seed: int, options: Options) -> pd.DataFrame:
     """One run."""
     envs = VecNormalize(make_vec_env(env_id, N_ENVS, seed), gamma=ZOO["gamma"])
     model = TRPO("MlpPolicy", envs, target_kl=TARGET_KL.get(env_id, 0.01), seed=seed, device="cpu", **ZOO)
-    return learned(model, seed, RolloutCurve(env_id, schedule(options)))
-
-
-def schedule(options: Options) -> Schedule:
-    """When a run ends and is evaluated."""
-    return Schedule(options.total_steps, options.eval_every, options.eval_episodes)
+    return learned(model, seed, RolloutCurve(env_id, Schedule.of(options)))
 
 
 def main(options: Options) -> None:
     """Train what is missing."""
-    settings = {**asdict(schedule(options)), "n_envs": N_ENVS, "normalised": "obs, reward", **ZOO}
-    settings["target_kl"] = {env_id: TARGET_KL.get(env_id, 0.01) for env_id in options.env}
+    settings = {
+        **asdict(Schedule.of(options)),
+        "n_envs": N_ENVS,
+        "normalised": "obs, reward",
+        **ZOO,
+        "target_kl": TARGET_KL,
+    }
     packages = (*VERSIONS, "sb3_contrib")
     train_missing(options.folder, options.env, options.seeds, partial(train, options=options), settings, packages)
 

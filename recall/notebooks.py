@@ -34,6 +34,7 @@ def execute(
     timeout: int | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    silent: bool = False,
 ) -> NotebookNode:
     """Execute a notebook and store the executed copy; on any failure the file that was there stays as it was.
 
@@ -46,6 +47,7 @@ def execute(
         timeout: seconds a single cell may take; None is for ever.
         env: environment variables for the kernel, on top of this process's.
         cwd: the kernel's working directory; None is the folder of `source`.
+        silent: whether text on stderr, which readers would see, is a failure.
 
     Returns:
         The executed notebook. The same source, parameters and results give the same bytes.
@@ -77,6 +79,8 @@ def execute(
         where = f"cell {_first_line(started[-1])!r}" if started else "starting the kernel"
         raise RecallError(f"{source.name} failed: {where} raised {_describe(error)}") from error
     _check_executed(done, source.name)
+    if silent:
+        _refuse_stderr(done, source.name)
     _tidy(done, injected)
     _write(done, output)
     return done
@@ -130,6 +134,13 @@ def _check_executed(notebook: NotebookNode, name: str) -> None:
                 raise RecallError(f"{name} failed: cell {_first_line(cell)!r} ended in an error")
             if cell.execution_count is None:
                 raise RecallError(f"{name} failed: cell {_first_line(cell)!r} never ran")
+
+
+def _refuse_stderr(notebook: NotebookNode, name: str) -> None:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if output.get("name") == "stderr":
+                raise RecallError(f"{name} failed: cell {_first_line(cell)!r} wrote to stderr: {output.text.strip()}")
 
 
 def _tidy(notebook: NotebookNode, parameters: Mapping[str, Any]) -> None:

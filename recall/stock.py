@@ -29,8 +29,8 @@ class Stock:
         for spec in self.lacking:
             if spec in self.elsewhere:
                 raise RecordError(
-                    f"{spec.folder} may not be compared with the others ({self.elsewhere[spec]}); "
-                    f"train it again with: recall run {spec.page}"
+                    f"{spec.folder} may not be compared with the others in {spec.env_label} ({self.elsewhere[spec]}); "
+                    "recall run, with the page that asks for it, trains all of them here"
                 )
             raise RecordError(f"there is no record of {spec.folder}; train it with: recall run {spec.page}")
         return list(self.records.values())

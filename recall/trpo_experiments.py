@@ -36,8 +36,9 @@ SWEEP = (1, 5, 10, 20, 50, 100)
 """Lengths of traces on the page trace-length. Sec. 6.3 tried 10, 20 and 50."""
 
 WHOLE_TRACES = TrustRegionRecallConfig(stay_in_range=False)
-"""The repaired arm, but for traces that always have their length. Those of Fig. 5 end where they leave the range of the
-states seen, so that any length beyond a few steps would do the same. Decided before any run."""
+"""The repaired arm, but for traces that always have their length. Those of the page trpo end where they leave the
+range of the states seen, in most tasks after a few steps, so that longer ones would do the same. Decided before any
+run."""
 
 SHORT_SWEEP = (10, 20, 50)
 """Those of Sec. 6.3, where there is no time for all."""

@@ -156,7 +156,7 @@ def test_records_become_a_verdict(tmp_path: Path, claim: Claim) -> None:
 
 def test_a_claim_without_its_records_was_not_run(tmp_path: Path, claims: list[Claim], claim: Claim) -> None:
     assert {j.current.word for j in judge(claims, [])} == {"not run"}
-    assert judge([claim], [])[0].current.reason == "nothing is run of four-rooms, a page that is not there yet"
+    assert judge([claim], [])[0].current.reason == "nothing is run for the page four-rooms"
     store(tmp_path, claim, curves([1] * 5), curves([1] * 5))
     wider = replace(claim, environments=("side-11", "side-15"), baseline=("baseline", "untrained"))
     records = find_records(tmp_path)

@@ -236,9 +236,11 @@ def test_a_page_is_a_notebook_and_a_line_of_the_contents(book: Path) -> None:
 
 def test_a_warning_is_no_part_of_a_published_page(book: Path) -> None:
     page = book / "book" / "notebooks" / "hello.md"
+    kept = execute_published("hello").read_bytes()
     page.write_text(page.read_text().replace("print(", "import warnings; warnings.warn('look out'); print("))
-    with pytest.raises(RecallError, match=r"(?s)the page hello shows a warning.*UserWarning: look out"):
+    with pytest.raises(RecallError, match=r"(?s)hello.md failed: cell .* wrote to stderr: .*UserWarning: look out"):
         execute_published("hello")
+    assert (book / "papermill_runs" / "hello.ipynb").read_bytes() == kept
 
 
 def test_the_parameters_of_a_page_stand_in_pages(book: Path) -> None:

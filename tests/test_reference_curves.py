@@ -38,6 +38,9 @@ def test_a_curve_is_a_file_with_its_facts(root: Path, tmp_path: Path, script: st
     done = subprocess.run([*command, "--seeds", "0", "1"], cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert first.read_bytes() == kept, "what exists is not trained again"
+    other = subprocess.run([*command, "--eval-episodes", "2"], cwd=root, capture_output=True, text=True, timeout=120)
+    assert other.returncode != 0
+    assert "Pendulum-v1-0.json is of a curve with {'eval_episodes': 1}; give the same settings" in other.stderr
     curves = [pd.read_csv(tmp_path / f"Pendulum-v1-{seed}.csv") for seed in (0, 1)]
     for seed, curve in enumerate(curves):
         assert list(curve) == ["seed", "step", "return", "length"]

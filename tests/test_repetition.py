@@ -11,7 +11,7 @@ from small_control import CART, run_eagerly, sac_spec
 from small_runs import small_spec
 
 import recall.repetition
-from recall.analysis.ledger import by_page, read_ledger
+from recall.analysis.ledger import again_in_words, by_page, read_ledger
 from recall.analysis.records import Record, load_record
 from recall.audit import drawn, refuse_differences, row, write_down
 from recall.errors import RecordError
@@ -182,6 +182,9 @@ def test_the_ledger_gains_a_line_a_repetition(tmp_path: Path) -> None:
     (row,) = by_page(ledger).drop(columns="last").itertuples(index=False)
     assert tuple(row) == (good.labels["page"], 3, 1, 0, 1, 1)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["audits.csv"]
+    words = {"n_records": "2", "n_again": "2", "n_differ": "1", "pages_not_again": "–"}
+    assert again_in_words([good, bad], ledger) == words
+    assert again_in_words([good, bad], ledger.iloc[:0])["pages_not_again"] == good.labels["page"]
 
 
 def test_a_table_that_is_no_ledger_stays_as_it_was(tmp_path: Path) -> None:

@@ -65,9 +65,14 @@ def test_superior_in_one_environment(comparison: Comparison, word: str, reason: 
 
 
 def test_times_of_nobody_have_no_difference() -> None:
-    finding = superior([compare([np.inf] * 3, [np.inf] * 3, is_time=True)], margin=0.1, floor=0.2, dose=0, paired=False)
+    nobody = compare([np.inf] * 5, [np.inf] * 5, env="a", is_time=True)
+    faster = compare(values(300, 50, 5), values(600, 50, 5), env="b", is_time=True)
+    settings = {"margin": 0.1, "floor": 0.2, "dose": 0, "paired": False}
+    finding = superior([nobody, faster], **settings)
     assert np.isnan(finding.effect.estimate)
     assert (finding.effect.low, finding.effect.high) == (-np.inf, np.inf)
+    assert finding.aggregate is None
+    assert superior([faster, faster], **settings).aggregate is not None
 
 
 def test_superior_needs_every_environment() -> None:

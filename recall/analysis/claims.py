@@ -194,7 +194,7 @@ def _borrowed(page: str, pages: Mapping[str, Sequence[Record]]) -> list[Record]:
 
 def _judge_claim(claim: Claim, evidence: Evidence | None) -> Judgement:
     if evidence is None:
-        return Judgement(Verdict(claim, "not run", f"nothing is run of {claim.page}, a page that is not there yet"))
+        return Judgement(Verdict(claim, "not run", f"nothing is run for the page {claim.page}"))
     known = {rule_hash(claim)} | {rule_hash(old) for old in claim.earlier}
     for record in evidence.records:
         carried = record.provenance["claims"].get(claim.id)

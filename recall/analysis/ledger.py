@@ -1,8 +1,12 @@
 """What audits have found: a line for each stored run that was trained again."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
+
+from recall.analysis.records import Record
 
 COLUMNS = (
     *("date", "commit", "processor", "seed", "page", "run", "updates", "of"),
@@ -19,6 +23,17 @@ def read_ledger(file: Path) -> pd.DataFrame:
     if not file.is_file():
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.read_csv(file, keep_default_na=False)
+
+
+def again_in_words(records: Iterable[Record], ledger: pd.DataFrame) -> dict[str, str]:
+    """How many of the stored runs were trained again, how often they differed, and which pages had none of theirs."""
+    pages = Counter(record.labels["page"] for record in records)
+    return {
+        "n_records": f"{pages.total()}",
+        "n_again": f"{ledger['run'].nunique()}",
+        "n_differ": f"{ledger['differs'].sum()}",
+        "pages_not_again": ", ".join(sorted(set(pages) - set(ledger["page"]))) or "–",
+    }
 
 
 def by_page(ledger: pd.DataFrame) -> pd.DataFrame:

@@ -94,7 +94,9 @@ def _spread(env: str, rows: pd.DataFrame, number: Number) -> str:
     ends = " to ".join(dict.fromkeys(percentage(end) for end in (rows["estimate"].min(), rows["estimate"].max())))
     sure = rows[(rows["low"] > 0) | (rows["high"] < 0)]
     values = listed([f"{value:g}" for value in sorted(map(number.of, sure["arm"]))])
-    return f"{ends} % in {environment_name(env)} (intervals without zero: {values or 'none'})"
+    known = np.isfinite(rows[["low", "high"]]).any(axis=None)
+    without = f"{number.name}s with an interval without zero: {values or 'none'}" if known else "no intervals"
+    return f"{ends} % in {environment_name(env)} ({without})"
 
 
 def _of_environments(differences: pd.DataFrame) -> DataFrameGroupBy:

@@ -67,6 +67,11 @@ class Comparison:
         return max(float((np.isfinite(v) if self.is_time else v).mean()) for v in (self.treatment, self.baseline))
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether times are compared, and no seed of either arm ever came there."""
+        return self.is_time and not np.isfinite([*self.treatment, *self.baseline]).any()
+
+    @property
     def kept_in(self) -> tuple[np.ndarray, np.ndarray]:
         """Both arms' values; a time that never came counts as the budget."""
         if not self.is_time:
@@ -113,8 +118,8 @@ def superior(comparisons: Sequence[Comparison], *, margin: float, floor: float, 
 
 
 def _gain(comparison: Comparison, confidence: float, paired: bool) -> Interval:
-    """The treatment's gain; not known where times are compared and no seed of either arm ever came there."""
-    if comparison.is_time and not np.isfinite([*comparison.treatment, *comparison.baseline]).any():
+    """The treatment's gain, if it is known."""
+    if comparison.is_unknown:
         return Interval(np.nan, -np.inf, np.inf)
     effect = decision_interval(*comparison.kept_in, confidence, paired)
     return Interval(-effect.estimate, -effect.high, -effect.low) if comparison.is_time else effect
@@ -174,7 +179,7 @@ def _aggregate(comparisons: Sequence[Comparison], paired: bool) -> Interval | No
     one_pair = len({c.arms for c in comparisons}) == 1
     pairs = [c.kept_in for c in comparisons]
     usable = all(c.seeds > 1 and baseline.mean() != 0 for c, (_, baseline) in zip(comparisons, pairs, strict=True))
-    if len(comparisons) < 2 or not one_pair or not usable:
+    if len(comparisons) < 2 or not one_pair or not usable or any(c.is_unknown for c in comparisons):
         return None
     mean = mean_difference(pairs, paired=paired)
     return Interval(-mean.estimate, -mean.high, -mean.low) if comparisons[0].is_time else mean

@@ -30,7 +30,8 @@ OF_ARMS = {
     "baseline": "Blue has nothing else.",
     "recall": (
         "Orange keeps a buffer of the tuples of highest reward, learns its backtracking model from it, and after each "
-        "trust-region step imitates recall traces in a step of its own, whose KL is bounded to a tenth of the other's."
+        "trust-region step imitates recall traces in a step of its own, whose KL is bounded to a tenth of what the "
+        "trust region allows."
     ),
     "as-written": "Red follows Algorithm 2 and Sec. 11.1 to the letter, with no bound on that step.",
     "recall-trajectories": "Purple is orange, but its model learns from the trajectories of the iteration.",
