@@ -151,10 +151,12 @@ def write_control_page(
                 write_record(root, tables, page=page, arm=arm, env=env, recall=recall, **settings)
 
 
-def write_reference(folder: Path, environments: Sequence[str] = ENVIRONMENTS, seeds: int = 5) -> None:
+def write_reference(
+    folder: Path, environments: Sequence[str] = ENVIRONMENTS, seeds: int = 5, eval_every: int = 5000
+) -> None:
     """Curves as the scripts in benchmarks/ write them."""
     folder.mkdir(parents=True)
-    steps = 5000 * np.arange(1, 21)
+    steps = eval_every * np.arange(1, 21)
     facts = {"settings": {"total_steps": 100_000}, "versions": {"stable_baselines3": "2"}, "processor": "x"}
     for env in environments:
         for seed in range(seeds):
