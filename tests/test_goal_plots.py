@@ -69,7 +69,7 @@ def test_a_return_is_called_coverage(tmp_path: Path) -> None:
     records = find_records(tmp_path)
     metrics, timing = (tidy(records, name) for name in ("metrics", "timing"))
     differences = gains(metrics, ("recall",))
-    assert of_coverage(differences)["endpoint"].tolist() == ["mean coverage over training", "coverage at the end"]
+    assert of_coverage(differences)["endpoint"].tolist() == ["mean coverage over training", "final coverage"]
     words = in_words(metrics, differences, timing, [])
     assert words["outer_steps"] == "60"
     assert words["gains"].startswith("point mass (U-maze) +")
