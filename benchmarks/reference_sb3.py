@@ -41,9 +41,8 @@ class Options:
 def train(env_id: str, seed: int, options: Options, config: CallbackConfig | None) -> pd.DataFrame:
     """One run."""
     model = PPO("MlpPolicy", env_id, seed=seed, device="cpu")
-    schedule = Schedule(options.total_steps, options.eval_every, options.eval_episodes)
     recall = [] if config is None else [RecallCallback(config, seed=seed)]
-    return learned(model, seed, RolloutCurve(env_id, schedule), *recall)
+    return learned(model, seed, RolloutCurve(env_id, Schedule.of(options)), *recall)
 
 
 def main(options: Options) -> None:
@@ -51,7 +50,7 @@ def main(options: Options) -> None:
     arms = {"baseline": None} | {f"steps-{steps}": CallbackConfig(steps=steps) for steps in options.steps}
     for seed in options.seeds:
         for arm, config in arms.items():
-            settings: dict[str, object] = {"total_steps": options.total_steps}
+            settings: dict[str, object] = asdict(Schedule.of(options))
             if config is not None:
                 settings |= {"callback": asdict(config), "recall": asdict(ContinuousRecallConfig())}
             one = partial(train, options=options, config=config)
