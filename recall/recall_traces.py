@@ -1,6 +1,7 @@
 """Recall traces for an agent of your own: transitions in, states and actions to imitate out."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recall.categorical_model import CategoricalModel
+from recall.checkpoints import LoadedRows
 from recall.continuous_recaller import ContinuousRecallConfig, ContinuousRecaller, worth
 from recall.errors import ConfigError
 from recall.gaussian_model import GaussianModel
@@ -36,7 +38,9 @@ class RecallTraces:
         action_dim: numbers of an action; or
         n_actions: how many actions there are, of which each is an index from 0.
         config: how the model learns and traces are made. Of its fields those that say when and how an agent imitates
-            (`interval`, `joint`, `weight`, `imitation_batch`, `pre_tanh`) are the agent's affair here.
+            (`interval`, `joint`, `weight`, `imitation_batch`, `pre_tanh`) are the agent's affair here; with `n_actions`
+            `action_std` means nothing. Vectors of actions are learned as they are given, with that deviation: give them
+            in units in which they lie in about [-1, 1]. Recalled ones may lie a little outside.
         capacity: transitions that are kept, the latest.
         seed: of the model and of all that is drawn.
 
@@ -55,7 +59,10 @@ class RecallTraces:
     ) -> None:
         given = action_dim if n_actions is None else n_actions
         if given is None or (action_dim is not None and n_actions is not None):
-            raise ConfigError("give action_dim for actions that are vectors, or n_actions for a number of them")
+            found = "neither is" if given is None else "both are"
+            raise ConfigError(
+                f"{found} given: action_dim is for actions that are vectors, n_actions for a choice of them"
+            )
         sizes = {"obs_dim": obs_dim, "actions": given, "capacity": capacity}
         if wrong := [name for name, size in sizes.items() if size < 1]:
             raise ConfigError(f"{wrong[0]} is {sizes[wrong[0]]}; it must be 1 or more")
@@ -83,18 +90,23 @@ class RecallTraces:
             terminated: (n,); a truncated episode is not terminated.
 
         Raises:
-            ConfigError: a shape is another, or an action is none.
+            ConfigError: a shape is another, a number is NaN or infinite, or an action is none. Nothing is taken in.
         """
         n, (obs_dim, width, *_) = len(obs), self.replay.widths
         columns = {"obs": obs, "action": action, "reward": reward, "next_obs": next_obs, "terminated": terminated}
         shapes = {"obs": (n, obs_dim), "action": (n,) if self.discrete else (n, width), "next_obs": (n, obs_dim)}
         for name, column in columns.items():
             if np.shape(column) != shapes.get(name, (n,)):
-                raise ConfigError(f"{name} has shape {np.shape(column)}; it must be {shapes.get(name, (n,))}")
+                lone = "; for a single transition give obs[None] and the like" if np.shape(obs) == (obs_dim,) else ""
+                raise ConfigError(f"{name} has shape {np.shape(column)}; it must be {shapes.get(name, (n,))}{lone}")
+            if not np.isfinite(np.asarray(column, np.float32)).all():
+                raise ConfigError(
+                    f"{name} has NaN or infinite numbers, of which nothing can be learned; leave them out"
+                )
         if self.discrete:
             index = np.asarray(action)
-            if not ((index >= 0) & (index < width)).all():
-                raise ConfigError(f"there is an action {index.max()}; they must be 0 to {width - 1}")
+            if (odd := index[~np.isin(index, np.arange(width))]).size:
+                raise ConfigError(f"there is an action {odd[0]}; they must be 0 to {width - 1}")
             columns["action"] = np.eye(width, dtype=np.float32)[index.astype(int)]
         for row in zip(*columns.values(), strict=True):
             self.replay.add(*(np.asarray(each, np.float32)[None] for each in row))
@@ -131,17 +143,20 @@ class RecallTraces:
         return obs[0], action[0].argmax(1) if self.discrete else action[0]
 
     def state(self) -> dict:
-        """Transitions, model and random numbers, for a checkpoint."""
-        return {name: part.state() for name, part in self._parts.items()}
+        """Transitions, model and random numbers, as a dictionary of copies for a checkpoint of yours."""
+        held = self.replay.state()["rows"]
+        replay = {"start": held.start, "end": held.end, "rows": held.rows(held.start, held.end).copy()}
+        return {"replay": replay} | deepcopy({name: part.state() for name, part in self._parts.items()})
 
     def load_state(self, state: dict) -> None:
-        """Put them back where `state()` found them."""
+        """Put them back where `state()` found them, in an object of the same arguments."""
+        self.replay.load_state({"rows": LoadedRows(**state["replay"])})
         for name, part in self._parts.items():
-            part.load_state(state[name])
+            part.load_state(deepcopy(state[name]))
 
     @property
     def _parts(self) -> dict[str, Any]:
-        return {"replay": self.replay, "recaller": self.recaller, "streams": self.recaller.streams}
+        return {"recaller": self.recaller, "streams": self.recaller.streams}
 
 
 def _rewards(found: Transitions) -> np.ndarray:
@@ -150,7 +165,12 @@ def _rewards(found: Transitions) -> np.ndarray:
 
 def _checked(value: Value, obs: np.ndarray) -> np.ndarray:
     """Values of states (1, n, obs_dim), (1, n)."""
-    values = np.asarray(value(obs[0]), np.float32)
+    try:
+        values = np.asarray(value(obs[0]), np.float32)
+    except (TypeError, RuntimeError, AttributeError) as error:
+        raise ConfigError(
+            f"value failed: {error}; it is given a NumPy array (n, obs_dim) and must give n numbers, without gradients"
+        ) from error
     if values.shape != obs.shape[1:2]:
         raise ConfigError(f"value gave shape {values.shape} for {obs.shape[1]} states; it must be ({obs.shape[1]},)")
     return values[None]

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3 import SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch import Tensor
@@ -24,24 +25,27 @@ class CallbackConfig:
     """How an agent of stable-baselines3 is pulled. All are ours."""
 
     interval: int = 1000
-    """Environment steps between two recalls."""
+    """Least environment steps between two recalls; agents that learn from rollouts recall before one begins."""
     steps: int = 10
-    """Gradient steps of imitation after each."""
+    """Gradient steps of imitation after each; 0 recalls, and leaves the agent as it would be to the bit."""
     batch: int = 256
     """Recalled pairs a gradient step."""
     learning_rate: float = 1e-4
     """Adam's step size of imitation."""
 
     def __post_init__(self) -> None:
-        if wrong := [name for name in ("interval", "steps", "batch", "learning_rate") if getattr(self, name) <= 0]:
+        if wrong := [name for name in ("interval", "batch", "learning_rate") if getattr(self, name) <= 0]:
             raise ConfigError(f"{wrong[0]} is {getattr(self, wrong[0])}; it must be positive")
+        if self.steps < 0:
+            raise ConfigError(f"steps is {self.steps}; it must be 0 or more")
 
 
 class RecallCallback(BaseCallback):
     """Recalls, and imitates in steps of its own, while an agent learns.
 
     `PPO("MlpPolicy", "CartPole-v1").learn(50_000, RecallCallback())`. SAC, PPO, A2C and sb3-contrib's TRPO are known;
-    observations are vectors, actions vectors or one of a number.
+    observations are vectors, actions vectors or one of a number. What was seen and learned is kept from one `learn` of
+    an agent to the next.
 
     Args:
         config: when and how it imitates.
@@ -57,8 +61,16 @@ class RecallCallback(BaseCallback):
         self.metrics: dict[str, float] = {}
         """Of the last recall, and `imitation_loss`."""
         self.due = self.config.interval
+        self._served: BaseAlgorithm | None = None
 
     def _init_callback(self) -> None:
+        self.due = self.model.num_timesteps + self.config.interval
+        if self._served is not self.model:
+            self._serve()
+            self._served = self.model
+
+    def _serve(self) -> None:
+        """Begin with the agent that is now trained."""
         observed, acted = self.training_env.observation_space, self.training_env.action_space
         if not isinstance(observed, spaces.Box) or len(observed.shape) != 1:
             raise ConfigError(f"observations are {observed}; recall traces need vectors, Box with one dimension")

@@ -5,7 +5,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.spaces import Box, Dict, Discrete, Space
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Space
 from gymnasium.wrappers import Autoreset
 
 LIMIT = 20
@@ -19,6 +19,8 @@ SPACES: dict[str, tuple[Space, Space]] = {
     "named-parts": (Dict({"place": Box(-9, 9, (3,))}), Box(-1, 1, (1,))),
     "whole-numbers": (Box(-9, 9, (3,), np.int64), Box(-1, 1, (1,))),
     "picture": (Box(-9, 9, (1, 3)), Box(-1, 1, (1,))),
+    "numbered-states": (Discrete(16), Box(-1, 1, (1,))),
+    "several-choices": (Box(-9, 9, (3,)), MultiDiscrete([2, 3])),
     "small-space": (Box(-0.01, 0.01, (3,)), Box(-1, 1, (1,))),
 }
 """Spaces of observations and actions, where they are the fault."""

@@ -54,6 +54,8 @@ PROBLEMS = {
     "unbounded-actions": ("actions", "they must have finite bounds", "give the Box a finite low and high"),
     "named-parts": ("observations", "observes Dict('place': Box", "gymnasium.wrappers.FlattenObservation"),
     "picture": ("observations", "only a vector of real numbers", "gymnasium.wrappers.FlattenObservation"),
+    "numbered-states": ("observations", "observes Discrete(16)", "gymnasium.wrappers.FlattenObservation"),
+    "several-choices": ("actions", "has the actions MultiDiscrete", "a wrapper whose action is one float vector"),
     "whole-numbers": ("observations", "only a vector of real numbers", "give the Box dtype=np.float32"),
     "unlimited": ("time limit", "Ailing-unlimited-v0 has no time limit", "max_episode_steps=1000"),
     "own-chance": ("determinism", "step 1 gave another observation the second time", "self.np_random"),
@@ -201,7 +203,10 @@ def test_the_command_fails_with_a_problem(capsys: pytest.CaptureFixture[str]) ->
     status, output, error = told(capsys, "--env", "ailing:Ailing-discrete-actions-v0")
     assert (status, error) == (1, "recall: 1 problem (actions); mend what the arrows say\n")
     assert "problem actions " in output
-    assert " -> sac and trpo need numbers with a range; recall train has no agent" in " ".join(output.split())
+    assert (
+        " -> recall train has no agent for a choice among 4; recall.recall_traces.RecallTraces(n_actions=4)"
+        in " ".join(output.split())
+    )
     assert output.endswith("1 problem\n")
 
 

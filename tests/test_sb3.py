@@ -52,7 +52,7 @@ def test_without_imitation_the_agent_is_the_same_to_the_bit(name: str) -> None:
     """Recalling touches neither its random numbers nor its networks."""
     alone, watched, moved = (
         parameters(agent(name).learn(200, recalling))
-        for recalling in (None, callback(learning_rate=1e-30), callback(learning_rate=1e-2))
+        for recalling in (None, callback(steps=0), callback(learning_rate=1e-2))
     )
     assert torch.equal(alone, watched)
     assert not torch.equal(alone, moved)
@@ -68,6 +68,21 @@ def test_imitation_makes_what_was_recalled_more_likely(name: str) -> None:
     for _ in range(30):
         recalling.imitate()
     assert recalling.metrics["imitation_loss"] < first
+
+
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize("name", ["PPO", "SAC"])
+def test_an_agent_that_goes_on_goes_on_recalling(name: str, reset: bool) -> None:
+    """With the callback that it had, whose memory stays, or with another, which begins anew."""
+    model, recalling = agent(name), callback()
+    model.learn(200, recalling)
+    held = recalling.recall.replay.end
+    for another in (recalling, callback()):
+        another.metrics = {}
+        model.learn(200, another, reset_num_timesteps=reset)
+        assert "imitation_loss" in another.metrics
+    assert recalling.recall.replay.end >= held + 200
+    assert another.recall.replay.end < held + 200
 
 
 def test_the_last_state_of_an_episode_is_the_true_one() -> None:
@@ -97,3 +112,5 @@ def test_what_it_cannot_serve_is_refused() -> None:
         PPO("MlpPolicy", gym.make("FrozenLake-v1"), device="cpu").learn(10, callback())
     with pytest.raises(ConfigError, match="interval is 0; it must be positive"):
         CallbackConfig(interval=0)
+    with pytest.raises(ConfigError, match="steps is -1; it must be 0 or more"):
+        CallbackConfig(steps=-1)

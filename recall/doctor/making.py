@@ -42,7 +42,7 @@ def observations(patient: Patient) -> Finding:
     """Whether the agents can use what is observed."""
     space = patient.env.observation_space
     if refused := _refusal(lambda: check_observation(patient.config.env_id, patient.env)):
-        return Finding("observations", "problem", refused, _wrapper(space))
+        return Finding("observations", "problem", refused, _of_observations(space))
     assert isinstance(space, Box)
     return Finding("observations", "ok", f"a vector of {space.shape[0]}, {space.dtype}: fit for {AGENTS}")
 
@@ -51,7 +51,7 @@ def actions(patient: Patient) -> Finding:
     """Whether the agents can act, and how their actions are scaled."""
     space = patient.env.action_space
     if refused := _refusal(lambda: check_action(patient.config.env_id, patient.env)):
-        return Finding("actions", "problem", refused, _wrapper(space))
+        return Finding("actions", "problem", refused, _of_actions(space))
     assert isinstance(space, Box)
     what = f"a vector of {space.shape[0]}, {bounds(space)}: fit for {AGENTS}"
     if max(np.abs(space.low).max(), np.abs(space.high).max()) > WIDEST:
@@ -117,12 +117,25 @@ def _refusal(check: Callable[[], object]) -> str:
     return ""
 
 
-def _wrapper(space: gym.Space) -> str:
-    """What would make a space usable."""
+def _of_observations(space: gym.Space) -> str:
+    """What would make them usable."""
+    flat = "register it in gymnasium.wrappers.FlattenObservation, where its numbers are observed as one float vector"
+    return _of_box(space) or flat
+
+
+def _of_actions(space: gym.Space) -> str:
+    """What would make them usable, or who can use them as they are."""
     if isinstance(space, Discrete):
-        return f"{AGENTS} need numbers with a range; recall train has no agent for a choice among {space.n}"
-    if isinstance(space, Box) and len(space.shape) == 1 and np.issubdtype(space.dtype, np.floating):
-        return "give the Box a finite low and high"
-    if isinstance(space, Box) and len(space.shape) == 1:
-        return "give the Box dtype=np.float32"
-    return "register it in gymnasium.wrappers.FlattenObservation, where its numbers are observed as one float vector"
+        return (
+            f"recall train has no agent for a choice among {space.n}; recall.recall_traces.RecallTraces("
+            f"n_actions={space.n}) serves an agent of your own"
+        )
+    return _of_box(space) or "register it in a wrapper whose action is one float vector with finite bounds"
+
+
+def _of_box(space: gym.Space) -> str:
+    """What a vector lacks; empty for what is none."""
+    if not isinstance(space, Box) or len(space.shape) != 1:
+        return ""
+    real = np.issubdtype(space.dtype, np.floating)
+    return "give the Box a finite low and high" if real else "give the Box dtype=np.float32"
