@@ -16,6 +16,7 @@ from recall.analysis.performance import (
     seconds,
     seconds_for_people,
     shown,
+    stored_time_in_words,
     time_in_words,
     totals,
 )
@@ -61,6 +62,16 @@ def test_the_time_of_a_training_is_told_by_what_it_goes_to() -> None:
     line = {"physics": 50_000.0, "seconds_environment": 28.0, "seconds_learner": 12.0}
     words = {"whole": "40.0", "physics": "20.0 (50 %)", "rest": "8.0 (20 %)", "learner": "12.0 (30 %)"}
     assert time_in_words(line) == words
+
+
+def test_what_stored_runs_took_is_the_median_of_the_seeds(tmp_path: Path) -> None:
+    phases = {"environment": 4.0, "learner": 1.0, "evaluation": 100.0}
+    rows = [(seed, phase, (seed + 1) * seconds) for seed in range(3) for phase, seconds in phases.items()]
+    write_record(
+        tmp_path, {"metrics": curves([0.5] * 3), "timing": pd.DataFrame(rows, columns=["seed", "phase", "seconds"])}
+    )
+    assert stored_time_in_words(find_records(tmp_path)) == "10"
+    assert stored_time_in_words([]) == "–"
 
 
 def test_results_lie_beside_their_scripts(folder: Path) -> None:

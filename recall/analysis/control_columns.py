@@ -64,8 +64,8 @@ CONTROL_TABLES: dict[str, Table] = {
             Column(
                 "action_nll",
                 "nats",
-                "Negative log-likelihood of actions given where they led, under unit variance, in the model's units, "
-                "mean over the transitions learned from in the iteration (Eq. 5).",
+                "Negative log-likelihood of actions given where they led, under unit variance, in the model's units; "
+                "categorical where actions are a choice. Mean over the transitions learned from then (Eq. 5).",
                 NO_TRACE,
             ),
             Column("state_nll", "nats", "The same of the states before, given action and state after.", NO_TRACE),

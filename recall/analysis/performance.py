@@ -139,6 +139,14 @@ def time_in_words(line: dict[str, float]) -> dict[str, str]:
     return shares | {"whole": f"{whole:.1f}"}
 
 
+def stored_time_in_words(records: Sequence[Record]) -> str:
+    """Median seconds of records for stepping and learning, to stand beside a benchmark's; a dash for none."""
+    if not records:
+        return "–"
+    timing = tidy(records, "timing")
+    return f"{timing[timing['phase'].isin(['environment', 'learner'])].groupby('seed')['seconds'].sum().median():.0f}"
+
+
 def made(result: dict[str, Any]) -> str:
     """Of a benchmark's result: what was measured, when, on what and with what."""
     machine = result["machine"]
