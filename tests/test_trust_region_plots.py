@@ -59,11 +59,9 @@ def test_the_words_name_the_best_length_and_how_far_lengths_differ() -> None:
     others = [arm for arm in at_each(found, LENGTH) if arm != "length-20"]
     assert others == ["length-10", "length-50"]
     assert best_in_words(gains(found, others, "length-20"), LENGTH).startswith("50 in A-v5, +20 % (")
-    assert spread_in_words(gains(found, others, "length-20"), LENGTH) == (
-        "−10 to +20 % in A-v5 (lengths with an interval without zero: 10 and 50)"
-    )
+    assert spread_in_words(gains(found, others, "length-20"), LENGTH) == ("−10 to +20 % in A-v5 (shown at 10 and 50)")
     wide = metrics({arm: [of - 40, of, of + 40] for arm, of in worth.items()})
-    assert spread_in_words(gains(wide, others, "length-20"), LENGTH).endswith("without zero: none)")
+    assert spread_in_words(gains(wide, others, "length-20"), LENGTH).endswith("(shown at none)")
     assert spread_in_words(gains(found[found["seed"] == 0], others, "length-20"), LENGTH).endswith("(no intervals)")
     assert best_in_words(gains(found, [], "length-20"), LENGTH) == "–"
     assert spread_in_words(gains(found, [], "length-20"), LENGTH) == "–"

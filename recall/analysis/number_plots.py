@@ -86,7 +86,7 @@ def best_in_words(differences: pd.DataFrame, number: Number) -> str:
 
 
 def spread_in_words(differences: pd.DataFrame, number: Number) -> str:
-    """In each environment, between what the gains of all values in the first endpoint lie, and which exclude zero."""
+    """In each environment, between what the gains of all values in the first endpoint lie, and which are shown: without zero."""
     return "; ".join(_spread(str(env), of_env, number) for env, of_env in _of_environments(differences)) or "–"
 
 
@@ -95,7 +95,7 @@ def _spread(env: str, rows: pd.DataFrame, number: Number) -> str:
     sure = rows[(rows["low"] > 0) | (rows["high"] < 0)]
     values = listed([f"{value:g}" for value in sorted(map(number.of, sure["arm"]))])
     known = np.isfinite(rows[["low", "high"]]).any(axis=None)
-    without = f"{number.name}s with an interval without zero: {values or 'none'}" if known else "no intervals"
+    without = f"shown at {values or 'none'}" if known else "no intervals"
     return f"{ends} % in {environment_name(env)} ({without})"
 
 
