@@ -86,7 +86,7 @@ def best_in_words(differences: pd.DataFrame, number: Number) -> str:
 
 
 def spread_in_words(differences: pd.DataFrame, number: Number) -> str:
-    """In each environment, between what the gains of all values in the first endpoint lie, and which are shown: without zero."""
+    """In each environment, between what the gains in the first endpoint lie, and whose intervals exclude zero."""
     return "; ".join(_spread(str(env), of_env, number) for env, of_env in _of_environments(differences)) or "–"
 
 

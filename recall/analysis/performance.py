@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heapreplace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -141,10 +142,9 @@ def time_in_words(line: dict[str, float]) -> dict[str, str]:
 
 def stored_time_in_words(records: Sequence[Record]) -> str:
     """Median seconds of records for stepping and learning, to stand beside a benchmark's; a dash for none."""
-    if not records:
-        return "–"
-    timing = tidy(records, "timing")
-    return f"{timing[timing['phase'].isin(['environment', 'learner'])].groupby('seed')['seconds'].sum().median():.0f}"
+    tables = [record.table("timing").set_index("phase")["seconds"] for record in records]
+    spent = [seconds["environment"].sum() + seconds["learner"].sum() for seconds in tables]
+    return f"{median(spent):.0f}" if spent else "–"
 
 
 def made(result: dict[str, Any]) -> str:
