@@ -227,8 +227,8 @@ def test_lengths_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     notebook = executed(tmp_path, "trace-length", monkeypatch)
     assert check_figures(tmp_path, notebook) == FIGURES["trace-length"]
     answer = shown(notebook, "text/markdown")[0]
-    assert re.search(r"without recall traces by .* % in Hopper-v5 \(shown at ", answer)
-    assert "the runs here of HalfCheetah-v5, Walker2d-v5 and Hopper-v5. " in answer
+    assert re.search(r"changes with the length by .* % in Hopper-v5 \(shown at ", answer)
+    assert "Runs here: HalfCheetah-v5, Walker2d-v5 and Hopper-v5." in answer
     assert "not run" not in answer
     assert "–" not in answer
 

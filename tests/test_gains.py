@@ -308,3 +308,12 @@ def test_the_time_of_recall_is_told_by_environment() -> None:
     timing = pd.concat([timing.assign(env=env, arm="recall") for env in ("A-v5", "B-v5")])
     assert shares_in_words(timing) == "25 % in A-v5 and 25 % in B-v5"
     assert shares_in_words(timing, "as-written") == "–"
+
+
+def test_a_mean_is_of_the_environments_of_all_arms_and_stands_last() -> None:
+    metrics = runs(TWO | {("a", "as-written"): [80.0, 90.0, 100.0]})
+    table = gains(metrics, ("recall", "as-written"))
+    assert set(table[table["env"] == MEAN]["arm"]) == {"recall"}
+    assert list(gains_for_people(table).index.get_level_values(0)) == ["a", "a", "b", MEAN]
+    found = chances(final(metrics, "return"), ("recall", "as-written"))
+    assert set(found[found["env"] == MEAN]["arm"]) == {"recall"}

@@ -32,6 +32,10 @@ CHANCE = GAIN[1:]
 """Columns of a table of probabilities of improvement."""
 
 
+Pairs = Mapping[str, tuple[np.ndarray, np.ndarray]]
+"""Scores of an arm and of the baseline, (seeds,) each, by environment."""
+
+
 class Gain(NamedTuple):
     """A row of a table of gains."""
 
@@ -60,26 +64,38 @@ def gains(
         scores: what is compared, by its name: a row a seed, of metrics and one of their columns.
 
     Returns:
-        Columns `GAIN`. Environments with both arms, then their mean where there are several. With a single seed in an
-        arm there is an estimate without an interval.
+        Columns `GAIN`. Environments with both arms, then their mean for an arm that is in all of several, so that means
+        are of the same ones. With a single seed in an arm there is an estimate without an interval.
     """
     rows: list[Gain] = []
     for endpoint, measure in scores.items():
         measured = measure(metrics, "return").groupby(["env", "arm"])["value"]
         values = {key: seeds.to_numpy(float) for key, seeds in measured}
-        for arm in arms:
-            pairs = {
-                e: (values[e, arm], values[e, baseline]) for e, a in values if a == arm and (e, baseline) in values
-            }
-            rows += [Gain(endpoint, env, arm, *found, n) for env, found, n in _of_pairs(pairs)]
+        pairs = _pairs(values, arms, baseline)
+        for arm, of_arm in pairs.items():
+            rows += [Gain(endpoint, env, arm, *found, n) for env, found, n in _of_pairs(of_arm, _everywhere(pairs))]
     return pd.DataFrame(rows, columns=GAIN)
 
 
-def _of_pairs(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[str, Interval, int]]:
+def _pairs(values: Mapping[tuple[str, str], np.ndarray], arms: Sequence[str], baseline: str) -> dict[str, Pairs]:
+    """Of scores by environment and arm, those of each arm with the baseline's, environment by environment."""
+    return {
+        arm: {e: (values[e, arm], values[e, baseline]) for e, a in values if a == arm and (e, baseline) in values}
+        for arm in arms
+    }
+
+
+def _everywhere(pairs: Mapping[str, Pairs]) -> set[str]:
+    """Environments of any arm."""
+    return {env for of_arm in pairs.values() for env in of_arm}
+
+
+def _of_pairs(pairs: Pairs, everywhere: set[str]) -> Iterator[tuple[str, Interval, int]]:
     """Each environment with its gain and its seeds, then all of them where a mean can be taken."""
     seeds = {env: min(map(len, pair)) for env, pair in pairs.items()}
     yield from ((env, relative_gain(*pair), seeds[env]) for env, pair in pairs.items())
-    if len(pairs) > 1 and min(seeds.values()) > 1 and all(base.mean() != 0 for _, base in pairs.values()):
+    several = len(pairs) > 1 and set(pairs) == everywhere
+    if several and min(seeds.values()) > 1 and all(base.mean() != 0 for _, base in pairs.values()):
         yield MEAN, mean_difference(list(pairs.values())), min(seeds.values())
 
 
@@ -100,14 +116,14 @@ def chances(scores: pd.DataFrame, arms: Sequence[str], baseline: str = "baseline
         baseline: the arm they are held against.
 
     Returns:
-        Columns `CHANCE`: environments with both arms, then their mean where there are several (Agarwal et al. 2021).
+        Columns `CHANCE`: environments with both arms, then the mean (Agarwal et al. 2021) of an arm in all of several.
     """
     values = {key: seeds.to_numpy(float) for key, seeds in scores.groupby(["env", "arm"])["value"]}
     rows: list[tuple] = []
-    for arm in arms:
-        pairs = {e: (values[e, arm], values[e, baseline]) for e, a in values if a == arm and (e, baseline) in values}
+    compared = _pairs(values, arms, baseline)
+    for arm, pairs in compared.items():
         found = {env: probability_of_improvement(*pair) for env, pair in pairs.items()}
-        if len(found) > 1:
+        if len(found) > 1 and set(found) == _everywhere(compared):
             found[MEAN] = weighted_sum(list(found.values()), [1 / len(found)] * len(found))
         seeds = {env: min(map(len, pair)) for env, pair in pairs.items()}
         rows += [(env, arm, *interval, seeds.get(env, min(seeds.values()))) for env, interval in found.items()]
@@ -116,6 +132,8 @@ def chances(scores: pd.DataFrame, arms: Sequence[str], baseline: str = "baseline
 
 def gains_for_people(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `gains` as text, as `cards.grouped` takes it: rows by environment and arm, a column an endpoint."""
+    order = {env: place for place, env in enumerate([*dict.fromkeys(table["env"][table["env"] != MEAN]), MEAN])}
+    table = table.sort_values("env", key=lambda envs: envs.map(order), kind="stable")
     cells = {
         endpoint: {
             (environment_name(r.env), arm_style(r.arm).label): share_in_words(Interval(r.estimate, r.low, r.high))
