@@ -229,8 +229,12 @@ def test_several_tables_stand_under_their_names() -> None:
 
 
 def test_an_effect_of_several_environments_names_the_one_that_decides_and_their_mean(claims: list[Claim]) -> None:
-    table = pd.DataFrame({"env": ["Hopper-v5", "side-19"], "effect": [0.9, 0.4]})
+    table = pd.DataFrame(
+        {"env": ["Hopper-v5", "side-19"], "treatment": "recall", "baseline": "baseline", "effect": [0.9, 0.4]}
+    )
     several = replace(made_up(claims[0], "inconclusive"), per_environment=table, aggregate=Interval(0.65, 0.2, 1.1))
     said = parse(effect(several)).get_text()
     assert said.endswith("share gained, in side 19, which decides; mean of all +65 % (+20 to +110)")
     assert parse(effect(made_up(claims[0], "inconclusive"))).get_text().endswith("share gained")
+    arms = replace(several, per_environment=table.assign(baseline=["length-50", "length-10"]), aggregate=None)
+    assert parse(effect(arms)).get_text().endswith("share gained, in side 19 against length 10, which decides")

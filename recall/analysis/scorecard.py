@@ -9,7 +9,7 @@ from recall.analysis.cards import Html, Row, cards, to_html
 from recall.analysis.claims import Judgement, Verdict
 from recall.analysis.rules import WORDS
 from recall.analysis.stats import Interval
-from recall.analysis.style import environment_name
+from recall.analysis.style import arm_style, environment_name
 from recall.analysis.wording import digits_of, percentage, share_in_words
 
 MARKS = dict(zip(WORDS, ("✓", "✗", "=", "?", "–"), strict=True))
@@ -113,14 +113,16 @@ def effect(verdict: Verdict) -> Html:
 
 
 def _of_several(verdict: Verdict) -> str:
-    """Which environment an effect is of, where several count, and what they have in the mean."""
-    if verdict.aggregate is None:
-        return ""
+    """Which of several comparisons an effect is of, and what the environments have in the mean where it makes sense."""
     table, mean = verdict.per_environment, verdict.aggregate
-    decider = table.loc[(table["effect"] - verdict.effect).abs().idxmin(), "env"]
-    return escape(
-        f", in {environment_name(decider)}, which decides; mean of all {share_in_words(mean, digits_of(mean))}"
-    )
+    deciders = table[np.isclose(table["effect"], verdict.effect)] if len(table) > 1 else table[:0]
+    if deciders.empty:
+        return ""
+    decider = deciders.iloc[0]
+    roles = {"treatment": "with", "baseline": "against"}
+    arms = [f" {word} {arm_style(decider[role]).label}" for role, word in roles.items() if table[role].nunique() > 1]
+    of_all = "" if mean is None else f"; mean of all {share_in_words(mean, digits_of(mean))}"
+    return escape(f", in {environment_name(decider['env'])}{''.join(arms)}, which decides{of_all}")
 
 
 def percent(share: float, digits: int = 0) -> str:
