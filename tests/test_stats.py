@@ -172,7 +172,6 @@ def test_a_baseline_at_zero_leaves_one_side_open() -> None:
 def test_one_seed_says_nothing_and_missing_values_are_refused() -> None:
     assert ours.decision_interval([1], [2, 3])[1:] == (-np.inf, np.inf)
     assert ours.difference_p([1], [2, 3]) == 1
-    assert ours.geometric_speedup([1], [2], 9)[1:] == (0, np.inf)
     assert ours.speedup_slope([[1], [1]], [[2], [2]], [1, 2], [9, 9])[1:] == (-np.inf, np.inf)
     for bad in ([1, np.nan], [1, np.inf]):
         with pytest.raises(RecordError, match="one finite value a seed is needed"):
@@ -219,11 +218,6 @@ def test_failures_stay_in() -> None:
     assert speedup.low < speedup.estimate < speedup.high
     back = ours.restricted_speedup(slow, fast, 100)
     assert back == pytest.approx((1 / speedup.estimate, 1 / speedup.high, 1 / speedup.low))
-    geometric = ours.geometric_speedup(fast, slow, 100)
-    assert geometric.estimate == pytest.approx(stats.gmean([30, 100, 28, 100, 33]) / stats.gmean(fast))
-    logs = stats.ttest_ind(np.log(ours.restricted(slow, 100)), np.log(fast), equal_var=False)
-    ends = logs.confidence_interval(0.95)
-    assert geometric[1:] == pytest.approx(np.exp([ends.low, ends.high]))
 
 
 def test_the_slope_is_the_least_squares_slope() -> None:

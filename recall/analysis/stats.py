@@ -241,15 +241,6 @@ def restricted_speedup(treatment: ArrayLike, baseline: ArrayLike, horizon: float
     return Interval(*(1 + end for end in interval))
 
 
-def geometric_speedup(treatment: ArrayLike, baseline: ArrayLike, horizon: float, confidence: float = 0.95) -> Interval:
-    """Ratio of geometric mean times, baseline / treatment: Welch's interval of the restricted log times."""
-    slow, fast = (np.log(_seeds(restricted(times, horizon))) for times in (baseline, treatment))
-    if min(len(slow), len(fast)) < 2:
-        return Interval(np.nan, 0, np.inf)
-    m = _means(slow, fast, paired=False)
-    return _exp(_t_interval(m.difference, m.standard_error, m.dof, confidence))
-
-
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """Mean over seeds with Student's interval; the whole line for a single seed."""
     values = _seeds(values)
@@ -262,10 +253,6 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
 def _t_interval(estimate: np.ndarray, se: np.ndarray, dof: np.ndarray, confidence: float) -> tuple[np.ndarray, ...]:
     half = stats.t.ppf((1 + confidence) / 2, dof) * se
     return estimate, estimate - half, estimate + half
-
-
-def _exp(interval: tuple[np.ndarray, ...]) -> Interval:
-    return Interval(*(float(np.exp(end)) for end in interval))
 
 
 def log_ratio_slope(

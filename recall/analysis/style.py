@@ -70,11 +70,6 @@ class ArmStyle:
         """Arguments of a line."""
         return {"color": self.color, "linestyle": self.line, "label": self.label}
 
-    @property
-    def of_point(self) -> dict[str, Any]:
-        """Arguments of a point."""
-        return {"color": self.color, "marker": self.marker, "label": self.label}
-
 
 GRID_ARMS: dict[str, ArmStyle] = {
     "baseline": ArmStyle("baseline", "#1a5a9e", "-", "o"),
