@@ -18,9 +18,9 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
-from recall.checkpoints import write_atomic
 from recall.evaluation import evaluate, evaluation_seeds
 from recall.runs import processor_family
+from recall.storage import write_atomic
 
 FOLDER = Path(__file__).parents[1] / "papermill_runs" / "reference"
 VERSIONS = ("stable_baselines3", "torch", "gymnasium", "mujoco", "numpy")

@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from recall.checkpoints import write_atomic
 from recall.runs import git, processor_family
+from recall.storage import write_atomic
 
 RESULTS = Path(__file__).parent / "results"
 """What the page *performance* of the book shows."""

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,11 +39,20 @@ def audit(chosen: Sequence[Record], stored: Sequence[Record], updates: int) -> I
         chosen: the runs.
         stored: all records, for the spread of seeds where numerics are others.
         updates: of the learner, of a run that is not trained to its end.
+
+    Raises:
+        RecordError: the process was killed.
     """
     context = multiprocessing.get_context("spawn")
     with one_thread(), ProcessPoolExecutor(1, context, train_as_always) as pool:
         for record in chosen:
-            yield pool.submit(repeat, record, stored, updates).result()
+            try:
+                yield pool.submit(repeat, record, stored, updates).result()
+            except BrokenProcessPool as error:
+                raise RecordError(
+                    f"the process that trained {record.path.name} again was killed, perhaps for want of memory; what "
+                    "was found before it stands above"
+                ) from error
 
 
 def row(found: Repetition) -> dict[str, str]:
@@ -73,14 +83,28 @@ def write_down(found: Sequence[Repetition], seed: int, file: Path) -> None:
     lines = [{**code, "processor": processor_family(), **_line(each)} for each in found]
     try:
         with FileLock(f"{file}.lock"):
-            ledger = read_ledger(file)
-            if list(ledger) != list(COLUMNS):
-                raise RecordError(f"{file} is no ledger of audits; name another file")
-            ledger = pd.concat([ledger, pd.DataFrame(lines, columns=list(COLUMNS))], ignore_index=True)
-            write_atomic(file, csv(ledger).encode())
-            Path(f"{file}.lock").unlink()
-    except (OSError, ValueError) as error:
+            try:
+                ledger = pd.concat([ledger_of(file), pd.DataFrame(lines, columns=list(COLUMNS))], ignore_index=True)
+                write_atomic(file, csv(ledger).encode())
+            finally:
+                Path(f"{file}.lock").unlink()
+    except OSError as error:
         raise RecordError(f"the ledger {file} cannot be written ({error}); name another file") from error
+
+
+def ledger_of(file: Path) -> pd.DataFrame:
+    """The ledger as it stands; empty where there is no file.
+
+    Raises:
+        RecordError: it cannot be read, or is another table.
+    """
+    try:
+        ledger = read_ledger(file)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"the ledger {file} cannot be read ({error}); name another file") from error
+    if list(ledger) != list(COLUMNS):
+        raise RecordError(f"{file} is no ledger of audits; name another file")
+    return ledger
 
 
 def _line(found: Repetition) -> dict[str, object]:

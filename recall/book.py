@@ -19,6 +19,7 @@ from recall.page_parameters import PageParameters
 from recall.pages import PAGES, PUBLISHED_BUILD, runs_folder, stocked, store
 from recall.parameters import check_parameters
 from recall.runs import RunSpec
+from recall.store import refuse_unwritable
 from recall.sweep import train_missing
 from recall.training import steps_of
 
@@ -54,6 +55,10 @@ def execute_page(page: str, raw: Mapping[str, str], workers: int | None, output:
     schema = parameters_of(page)
     values = check_parameters(schema, raw)
     check_cell(read(source_of(page)), schema)
+    if output is not None:
+        if output.suffix != ".ipynb" or output.is_dir():
+            raise ParameterError(f"output is {output}; it must be a file that ends in .ipynb")
+        refuse_unwritable(output.parent)
     specs = schema(**values).specs()
     train(specs, workers, local=True)
     digest = hashlib.sha256(canonical_json(values).encode()).hexdigest()[:8] if values else "published"

@@ -16,7 +16,6 @@ import platformdirs
 
 from recall.errors import CheckpointError
 from recall.storage import read_arrays, write_arrays
-from recall.storage import write_atomic as write_atomic
 
 State = dict[str, Any]
 """Nested dictionaries whose leaves are arrays, JSON types or `Growing`; no name holds a slash."""

@@ -70,6 +70,7 @@ class Sweep:
         from recall import cluster
         from recall.page_sweep import planned
         from recall.slurm import job_script, profile, slurm
+        from recall.sweep import prepare
 
         at_least_one(workers=self.workers)
         if sum(given is not None for given in (self.workers, self.scheduler, self.slurm)) > 1:
@@ -83,8 +84,11 @@ class Sweep:
             return
         if self.scheduler:
             place = cluster.remote(self.scheduler)
+        elif self.slurm:
+            place = slurm(self.slurm)
         else:
-            place = slurm(self.slurm) if self.slurm else cluster.local(min(count, len(sweep.stock.lacking)))
+            prepare(sweep.stock.lacking)
+            place = cluster.local(min(count, len(sweep.stock.lacking)))
         sweep.train(place, self.log)
 
 
@@ -207,6 +211,7 @@ class Eval:
         from recall.policies import evaluate_policy, load_policy, summary
 
         at_least_one(episodes=self.episodes)
+        at_least_zero(seed=self.seed)
         policy = load_policy(find_run(self.run))
         if isinstance(policy.spec.agent, GoalAgentConfig):
             print(coverage_summary(policy, self.episodes, self.seed))
@@ -255,10 +260,15 @@ class Audit:
     def __call__(self) -> None:
         """Draw, train, compare; a run that is another one now fails the command."""
         from recall.analysis.records import find_records
-        from recall.audit import audit, drawn, refuse_differences, row, table, write_down
+        from recall.audit import audit, drawn, ledger_of, refuse_differences, row, table, write_down
         from recall.pages import store
+        from recall.store import refuse_unwritable
 
         at_least_one(runs=self.runs, updates=self.updates)
+        at_least_zero(seed=self.seed)
+        if self.ledger is not None:
+            ledger_of(self.ledger)
+            refuse_unwritable(self.ledger.parent)
         seed = randbits(32) if self.seed is None else self.seed
         records = find_records(store(self.local).root)
         chosen = drawn(records, self.runs, seed)
@@ -266,10 +276,10 @@ class Audit:
         found = []
         for each in audit(chosen, records, self.updates):
             print(f"{each.record.path.name}: {each.finding}", file=sys.stderr)
+            if self.ledger is not None:
+                write_down([each], seed, self.ledger)
             found.append(each)
         print(table([row(each) for each in found]))
-        if self.ledger is not None:
-            write_down(found, seed, self.ledger)
         refuse_differences(found)
 
 
@@ -333,6 +343,13 @@ def at_least_one(**numbers: int | None) -> None:
     for name, value in numbers.items():
         if value is not None and value < 1:
             raise ParameterError(f"{name} is {value}; it must be 1 or more")
+
+
+def at_least_zero(**numbers: int | None) -> None:
+    """Refuse a number below 0."""
+    for name, value in numbers.items():
+        if value is not None and value < 0:
+            raise ParameterError(f"{name} is {value}; it must be 0 or more")
 
 
 def pairs(arguments: tuple[str, ...]) -> dict[str, str]:

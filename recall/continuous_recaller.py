@@ -10,7 +10,7 @@ import numpy as np
 from recall.gaussian_model import GaussianModel
 from recall.replay import ReplayBuffer, Transitions
 from recall.seeding import Streams
-from recall.tracer import TraceConfig, Tracer, check_counts, check_shares, check_sizes, split
+from recall.tracer import TraceConfig, Tracer, check_counts, check_share, check_sizes, split
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ContinuousRecallConfig(TraceConfig):
         super().__post_init__()
         check_counts(self, "interval", "top_tuples", "candidates", "imitation_batch")
         check_sizes(self, "weight")
-        check_shares(self, "top_fraction")
+        check_share(self, "top_fraction")
 
 
 class Imitator(Protocol):

@@ -12,7 +12,7 @@ from recall.agents.trpo_imitation import Imitation
 from recall.agents.trpo_learner import TRPO
 from recall.best_tuples import BestTuples
 from recall.seeding import Streams
-from recall.tracer import TraceConfig, Tracer, check_shares, check_sizes, split
+from recall.tracer import TraceConfig, Tracer, check_share, check_sizes, split
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ImitatingConfig(TraceConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_sizes(self, "learning_rate", "weight")
-        check_shares(self, "kl_share")
+        check_share(self, "kl_share", or_none=True)
 
     @property
     def numerics(self) -> dict[str, str]:

@@ -82,13 +82,17 @@ class Training(ABC):
         """Go on from a checkpoint.
 
         Raises:
-            CheckpointError: it is of another specification, or its environment does not return to where it was.
+            CheckpointError: it is of another specification or another version of the package, or its environment does
+                not return to where it was.
         """
         if state.get("key") != self.spec.key:
             raise CheckpointError(f"the checkpoint is of run {state.get('key')}; this run is {self.spec.key}")
-        self.update, self.seconds = state["update"], state["seconds"]
-        for name, part in self._parts().items():
-            part.load_state(state[name])
+        try:
+            self.update, self.seconds = state["update"], state["seconds"]
+            for name, part in self._parts().items():
+                part.load_state(state[name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"the checkpoint does not fit this version of recall ({error!r})") from error
 
     @property
     def threads(self) -> int:

@@ -18,6 +18,7 @@ from traitlets.config import Config
 
 from recall.errors import RecallError
 from recall.parameters import check_parameters, parameter_names
+from recall.storage import write_atomic
 
 START_TIMEOUT = 120
 """Seconds a kernel may take to start; ours, for a busy machine."""
@@ -177,16 +178,7 @@ def _move_alternative_text(cell: NotebookNode) -> None:
 
 
 def _write(notebook: NotebookNode, output: Path) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f"{output.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(nbformat.writes(notebook) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomic(output, (nbformat.writes(notebook) + "\n").encode())
 
 
 def _first_line(cell: NotebookNode) -> str:

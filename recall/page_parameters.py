@@ -40,19 +40,19 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(text.replace(" ", "").split(","))
 
 
-def numbers(name: str, text: str) -> tuple[float, ...]:
+def numbers(name: str, text: str, example: str = "0.01,0.1") -> tuple[float, ...]:
     """Different numbers with commas between them, the smallest first; `name` is the parameter's."""
     try:
         return tuple(sorted({float(each) for each in listed(text)}))
     except ValueError:
         raise ParameterError(
-            f"{name} is {text!r}; it must be numbers with commas between them, like 0.01,0.1"
+            f"{name} is {text!r}; it must be numbers with commas between them, like {example}"
         ) from None
 
 
 def whole_numbers(name: str, text: str, most: int) -> tuple[int, ...]:
     """Different whole numbers from 1 to `most` with commas between them, the smallest first."""
-    found = numbers(name, text)
+    found = numbers(name, text, "5,20")
     if wrong := [value for value in found if value % 1 or not 1 <= value <= most]:
         raise ParameterError(f"{name} has {wrong[0]:g}; it must be whole numbers from 1 to {most}")
     return tuple(map(int, found))
@@ -62,6 +62,10 @@ def chosen_arms(arms: str, known: Iterable[str]) -> tuple[str, ...]:
     """The arms that a text names, or all."""
     known = tuple(known)
     names = known if arms == "all" else listed(arms)
+    if "all" in names:
+        raise ParameterError(f"arms is {arms}; all stands alone")
+    if not all(names):
+        raise ParameterError(f"arms is {arms!r}, which lacks a name; known are all, {', '.join(known)}")
     if unknown := set(names) - set(known):
         raise ParameterError(f"arms has {', '.join(sorted(unknown))}; known are all, {', '.join(known)}")
     return names

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recall.analysis.claims import load_claims, page_hashes
 from recall.analysis.records import Record, find_records
-from recall.errors import RecordError
+from recall.errors import RecallError, RecordError
 from recall.goal_parameters import AntMazeParameters as AntMazeParameters
 from recall.goal_parameters import GoalGanParameters as GoalGanParameters
 from recall.page_parameters import FourRoomsParameters as FourRoomsParameters
@@ -56,8 +56,18 @@ def runs_folder() -> Path:
 
 
 def claims_file() -> Path:
-    """The claims of the paper, `book/claims.yml`."""
-    return Path(__file__).parents[1] / "book" / "claims.yml"
+    """The claims of the paper, `book/claims.yml`.
+
+    Raises:
+        RecallError: the package does not lie in its checkout.
+    """
+    file = Path(__file__).parents[1] / "book" / "claims.yml"
+    if not file.is_file():
+        raise RecallError(
+            f"{file} is missing: records and pages need a checkout of the project; clone it, and install it with "
+            "pip install -e ."
+        )
+    return file
 
 
 def store(local: bool) -> Store:

@@ -64,7 +64,9 @@ class Progress:
         self.totals, self.listener = totals, listener
         self.steps = dict.fromkeys(totals, 0)
         self.earlier = dict.fromkeys(totals, 0)
-        self.bar = tqdm(total=sum(totals.values()), unit="step", unit_scale=True, desc=title, disable=not shown)
+        self.total = sum(totals.values())
+        """Steps that were done or will be."""
+        self.bar = tqdm(total=self.total, unit="step", unit_scale=True, desc=title, disable=not shown)
         self.last_step = time.monotonic()
 
     def reported(self, report: Report) -> None:
@@ -74,8 +76,11 @@ class Progress:
         self.listener(report)
 
     def ended(self, run: Ended) -> None:
-        """A training needs no more time."""
-        self._set(run.run, self.totals[run.run])
+        """A training needs no more time; what one that failed has not done will not be done."""
+        if run.state == "failed":
+            self.total -= self.totals[run.run] - self.steps[run.run]
+        else:
+            self._set(run.run, self.totals[run.run])
 
     def _set(self, run: str, steps: int) -> None:
         if steps != self.steps[run]:
@@ -91,7 +96,7 @@ class Progress:
             f"compiling or evaluating for {quiet:.0f} s" if quiet > QUIET_SECONDS else "", refresh=False
         )
         self.bar.initial = sum(self.earlier.values())
-        self.bar.n = sum(self.steps.values())
+        self.bar.n, self.bar.total = sum(self.steps.values()), self.total
         self.bar.refresh()
 
     def __enter__(self) -> Self:

@@ -45,7 +45,8 @@ class RecallTraces:
         seed: of the model and of all that is drawn.
 
     Raises:
-        ConfigError: both or none of action_dim and n_actions are given, or one of the numbers is below 1.
+        ConfigError: both or none of action_dim and n_actions are given, or one of the numbers is below 1, or the
+            seed below 0.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class RecallTraces:
         sizes = {"obs_dim": obs_dim, "actions": given, "capacity": capacity}
         if wrong := [name for name, size in sizes.items() if size < 1]:
             raise ConfigError(f"{wrong[0]} is {sizes[wrong[0]]}; it must be 1 or more")
+        if seed < 0:
+            raise ConfigError(f"seed is {seed}; it must be 0 or more")
         config, streams = replace(config or ContinuousRecallConfig(), pre_tanh=None), Streams((seed,))
         self.discrete = n_actions is not None
         self.replay = ReplayBuffer(capacity, 1, obs_dim, given)

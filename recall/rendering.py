@@ -16,6 +16,7 @@ from PIL import Image
 from recall.envs.gym_env import GymConfig, GymEnv, make
 from recall.errors import ConfigError, RecallError
 from recall.policies import Policy
+from recall.store import refuse_unwritable
 
 BACKENDS = ("egl", "osmesa")
 """Ways in which MuJoCo draws without a screen, in the order in which they are tried."""
@@ -104,6 +105,7 @@ def _check(output: Path) -> None:
     """Refuse a film that could not be written, before it is made."""
     if output.suffix not in (".mp4", ".gif"):
         raise ConfigError(f"output is {output}; it must end in .mp4 or .gif")
+    refuse_unwritable(output.parent)
     if output.suffix == ".mp4" and not find_spec("imageio_ffmpeg"):
         raise ConfigError(f"output is {output}, but imageio-ffmpeg is not installed; install it or choose a .gif")
 
@@ -119,7 +121,6 @@ def _check_pictures(env: GymConfig) -> None:
 
 def _write(output: Path, pictures: Iterator[np.ndarray], pace: float) -> None:
     """Store a film picture by picture, at so many a second."""
-    output.parent.mkdir(parents=True, exist_ok=True)
     if output.suffix == ".mp4":
         with imageio.get_writer(output, fps=pace) as writer:
             for picture in pictures:

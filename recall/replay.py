@@ -8,7 +8,7 @@ from recall.checkpoints import Growing
 
 
 class Transitions(NamedTuple):
-    """float32 arrays (runs, n, dims); reward and terminated (runs, n).
+    """Arrays (runs, n, dims), float32; reward and terminated (runs, n), of which rewards may be float64.
 
     `next_obs` is the true next state, the terminal one included. A truncated episode is not terminated: whether an
     episode was cut there does not matter to a learner from single transitions.

@@ -26,6 +26,7 @@ from safetensors.numpy import save
 from recall import __version__
 from recall.errors import ConfigError
 from recall.identity import FORMAT, settings_key
+from recall.storage import sync_folder, write_atomic
 
 MAX_SEED = 2**32 - 1
 
@@ -203,13 +204,16 @@ def record_files(spec: RunSpec, result: Result, claims: Mapping[str, str]) -> di
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """Put files into a folder of their own, all or none; what was there before gives way only to all of them."""
+    """Put files into a folder of their own, all or none, safely on disk; they replace what was there before.
+
+    A power cut while they do may leave both beside that folder, the old one under a name that ends in `.partial`.
+    """
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         for name, content in files.items():
-            (partial / name).write_bytes(content)
+            write_atomic(partial / name, content)
         replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -274,4 +278,7 @@ def replace_folder(new: Path, folder: Path) -> None:
         if old.exists():
             old.rename(folder)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(old, ignore_errors=True)

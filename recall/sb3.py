@@ -16,6 +16,9 @@ from recall.continuous_recaller import ContinuousRecallConfig
 from recall.errors import ConfigError
 from recall.recall_traces import RecallTraces
 
+KNOWN = ("SAC", "PPO", "A2C", "TRPO")
+"""Agents that can be pulled, by the names of their classes: sb3-contrib, which has the last, need not be there."""
+
 SQUASHED_LIMIT = 0.999
 """Largest action of SAC that is imitated: that of 1 has no likelihood under a squashed Gaussian."""
 
@@ -76,7 +79,8 @@ class RecallCallback(BaseCallback):
             raise ConfigError(f"observations are {observed}; recall traces need vectors, Box with one dimension")
         if not isinstance(acted, spaces.Box | spaces.Discrete):
             raise ConfigError(f"actions are {acted}; recall traces need Box or Discrete")
-        if not isinstance(self.model, SAC | OnPolicyAlgorithm):
+        classes = {each.__name__ for each in type(self.model).__mro__}
+        if not isinstance(self.model, SAC | OnPolicyAlgorithm) or classes.isdisjoint(KNOWN):
             raise ConfigError(f"{type(self.model).__name__} is not known; choose from SAC, PPO, A2C and TRPO")
         sizes = {"n_actions": int(acted.n)} if isinstance(acted, spaces.Discrete) else {"action_dim": acted.shape[0]}
         self.recall = RecallTraces(observed.shape[0], config=self.recall_config, seed=self.seed, **sizes)

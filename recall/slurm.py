@@ -1,6 +1,7 @@
 """Sweeps on a cluster that SLURM schedules, each worker a job of its own."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,9 +48,15 @@ def slurm(file: Path) -> Iterator[Client]:
     """A cluster whose workers are jobs; one that ends or is killed is submitted again while there is work.
 
     Raises:
-        ParameterError: the profile cannot be used, or dask-jobqueue is not installed.
+        ParameterError: the profile cannot be used, dask-jobqueue is not installed, or there is no SLURM here.
     """
     settings = profile(file)
+    if shutil.which("sbatch") is None:
+        raise ParameterError(
+            "there is no sbatch here, with which SLURM takes jobs; give the command where jobs are submitted, or leave "
+            "out --slurm"
+        )
+    job_script(file)
     jobs = settings.pop("jobs")
     with (
         dask.config.set(SETTINGS),
@@ -64,7 +71,10 @@ def job_script(file: Path) -> str:
     """What is submitted for a worker."""
     settings = profile(file)
     settings.pop("jobs")
-    return _jobqueue().slurm.SLURMJob("tcp://SCHEDULER", "recall", **_of_a_job(settings)).job_script()
+    try:
+        return _jobqueue().slurm.SLURMJob("tcp://SCHEDULER", "recall", **_of_a_job(settings)).job_script()
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ParameterError(f"{file} makes no job ({error}); its values are those of dask-jobqueue") from error
 
 
 def _of_a_job(settings: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import os
-import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,18 +19,19 @@ MAGIC = b"recall-checkpoint-2 "
 def write_atomic(path: Path, content: bytes) -> None:
     """Replace a file by new content that is safely on disk; a failure leaves the old file as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{time.time_ns()}.partial")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # readable by whom the user lets read
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        partial.replace(path)
     except BaseException:
         with suppress(OSError):  # what went wrong first is what the caller should hear of
-            Path(name).unlink()
+            partial.unlink()
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
@@ -64,7 +65,7 @@ def read_arrays(path: Path, checksum: str | None = None) -> dict[str, np.ndarray
         raise refusal from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make sure that a new name in a folder survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -11,7 +11,7 @@ from distributed import Client, Future, KilledWorker, wait
 from recall import cluster
 from recall.errors import NonFiniteError, RecallError, RecordError, TrainingStoppedError
 from recall.progress import Ended, Listener, Progress, Report, nobody
-from recall.runs import RunSpec
+from recall.runs import RunSpec, numerics
 from recall.store import Store
 from recall.training import steps_of
 from recall.worker import TOPIC, forget, rest, work
@@ -57,6 +57,7 @@ def train_missing(
     missing = [spec for spec in specs if spec not in store]
     if not missing:
         return
+    prepare(missing)
     title = f"training {len(missing)} of {len(specs)}"
     with (
         Progress({spec.folder: steps_of(spec) for spec in missing}, title, progress, listener) as bar,
@@ -65,6 +66,12 @@ def train_missing(
         failed = [run for run in sweep(missing, store, client, bar) if run.state == "failed"]
     if failed:
         raise TrainingStoppedError("; ".join(sorted(f"{run.run} stopped: {run.reason}" for run in failed)))
+
+
+def prepare(specs: Sequence[RunSpec]) -> None:
+    """Find out how this machine trains: here it is said once what makes it slow, and built what its workers share."""
+    for spec in specs:
+        numerics(spec)
 
 
 def sweep(specs: Sequence[RunSpec], store: Store, client: Client, watch: Watch) -> list[Ended]:
@@ -80,12 +87,13 @@ def sweep(specs: Sequence[RunSpec], store: Store, client: Client, watch: Watch) 
     client.subscribe_topic(TOPIC, lambda event: reports.put(event[1]))
     longest_first = sorted(specs, key=steps_of, reverse=True)
     futures = {client.submit(work, spec, store, key=spec.folder, pure=False): spec for spec in longest_first}
-    ended: list[Ended] = []
+    own, ended = {spec.folder for spec in specs}, list[Ended]()
     try:
         while futures:
             done = _finished(list(futures))
             for report in _drained(reports):
-                watch.reported(report)
+                if report.run in own:  # a scheduler tells everybody of everybody's
+                    watch.reported(report)
             for future in done:
                 run = _end(futures.pop(future), future, store, client)
                 watch.ended(run)
@@ -141,8 +149,10 @@ def _reason(error: BaseException) -> str:
 def _stop(client: Client, futures: list[Future]) -> None:
     """Tell the workers that nobody waits for these any more, and let them save what they have."""
     if futures and client.status == "running":
+        keys = {future.key for future in futures}
+        at_work = [worker for worker, held in client.processing().items() if keys & set(held)]
         client.cancel(futures)
-        _tell(client, rest)
+        _tell(client, rest, workers=at_work)
 
 
 def _tell(client: Client, function: Callable[..., object], *arguments: object, **how: Any) -> None:

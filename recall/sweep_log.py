@@ -1,7 +1,9 @@
 """What a person sees of a sweep: a bar for all and for each run at work, and the same as lines in a file."""
 
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -20,7 +22,7 @@ MOST_BARS = 8
 
 
 class SweepLog:
-    """Follows a sweep."""
+    """Follows a sweep, which goes on where the file cannot be written any more."""
 
     def __init__(self, totals: Mapping[str, int], file: Path, shown: bool = True) -> None:
         try:
@@ -35,6 +37,8 @@ class SweepLog:
         self.begun = time.monotonic()
         self.all: list[Ended] = []
         self.taken: dict[str, Report] = {}
+        self.failed = False
+        """Whether a line could not be written."""
 
     def reported(self, report: Report) -> None:
         """Show how far a training is."""
@@ -56,7 +60,7 @@ class SweepLog:
         """Let the clock go on."""
         self.progress.tick()
         if self._time_to_say("all"):
-            done, total = sum(self.progress.steps.values()), sum(self.totals.values())
+            done, total = sum(self.progress.steps.values()), self.progress.total
             self._say(f"all: {len(self.all)} of {len(self.totals)} runs, {done:,} of {total:,} steps")
 
     def table(self) -> str:
@@ -88,7 +92,12 @@ class SweepLog:
         return True
 
     def _say(self, words: str) -> None:
-        print(f"{datetime.now():%Y-%m-%d %H:%M:%S} {words}", file=self.file, flush=True)
+        try:
+            print(f"{datetime.now():%Y-%m-%d %H:%M:%S} {words}", file=self.file, flush=True)
+        except OSError as error:
+            if not self.failed:
+                tqdm.write(f"recall: the log lacks lines ({error.strerror}); the sweep goes on", file=sys.stderr)
+            self.failed = True
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +106,8 @@ class SweepLog:
         for bar in self.bars.values():
             bar.close()
         self.progress.bar.close()
-        self.file.close()
+        with suppress(OSError):  # the disk is full, which was said
+            self.file.close()
 
 
 def in_words(report: Report, total: int) -> str:

@@ -51,7 +51,7 @@ class TraceConfig:
     def __post_init__(self) -> None:
         check_counts(self, "length", "n_traces", "model_updates", "model_batch")
         check_sizes(self, "action_std", "model_learning_rate")
-        check_shares(self, "target_fraction")
+        check_share(self, "target_fraction", or_none=True)
         if self.model_learning_rate == 0:
             raise ConfigError("model_learning_rate is 0; it must be positive")
 
@@ -70,15 +70,16 @@ def check_sizes(config: TraceConfig, *names: str) -> None:
             raise ConfigError(f"{name} is {getattr(config, name)}; it must be finite, 0 or more")
 
 
-def check_shares(config: TraceConfig, *names: str) -> None:
-    """Raise ConfigError where a setting is neither None nor in (0, 1]."""
-    for name in names:
-        share = getattr(config, name)
-        if share is not None and not 0 < share <= 1:
-            raise ConfigError(f"{name} is {share}; it must lie in (0, 1]")
+def check_share(config: TraceConfig, name: str, or_none: bool = False) -> None:
+    """Raise ConfigError where a setting is not in (0, 1], unless it is None and may be."""
+    share = getattr(config, name)
+    if share is None and or_none:
+        return
+    if share is None or not 0 < share <= 1:
+        raise ConfigError(f"{name} is {share}; it must lie in (0, 1]{' or be None' * or_none}")
 
 
-class Store(Protocol):
+class Buffer(Protocol):
     """Transitions of every run, by number."""
 
     @property
@@ -122,7 +123,7 @@ class Tracer(ABC):
 
     @property
     @abstractmethod
-    def data(self) -> Store:
+    def data(self) -> Buffer:
         """What the model learns from."""
 
     def learn(self, pools: Sequence[np.ndarray]) -> np.ndarray:

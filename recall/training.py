@@ -15,7 +15,7 @@ from recall.loop import Training
 from recall.runs import Result, RunSpec, numerics
 
 CHECKPOINT_SECONDS = 20
-"""What a kill may cost at most."""
+"""Between two saves of a training's state: what a kill may cost, or an update where that takes longer."""
 
 
 def train_as_always() -> None:

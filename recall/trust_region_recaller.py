@@ -12,7 +12,7 @@ from recall.errors import ConfigError
 from recall.imitating_tracer import ImitatingConfig, ImitatingTracer
 from recall.rewards_to_go import RewardsToGo, transitions
 from recall.seeding import Streams
-from recall.tracer import check_counts, check_shares
+from recall.tracer import check_counts, check_share
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TrustRegionRecallConfig(ImitatingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_counts(self, "capacity")
-        check_shares(self, "top_fraction")
+        check_share(self, "top_fraction")
         if self.rank not in ("reward", "reward-to-go") or self.learn_from not in ("buffer", "trajectories"):
             raise ConfigError(
                 f"rank is {self.rank!r}, learn_from {self.learn_from!r}; "

@@ -10,8 +10,9 @@ from recall.analysis.endpoints import auc, steps_to_threshold
 from recall.analysis.records import load_record
 from recall.checkpoints import scratch_folder
 from recall.experiments import TUNING_ARENA, TUNING_SEEDS, Arm, spec, tuning_grid
-from recall.runs import RunSpec
-from recall.store import Store
+from recall.runs import RunSpec, csv
+from recall.storage import write_atomic
+from recall.store import Store, refuse_unwritable
 from recall.sweep import train_missing
 
 
@@ -20,6 +21,7 @@ def tune(output: Path, progress: bool = True) -> pd.DataFrame:
 
     Finished configurations wait in scratch space, so an interrupted grid goes on where it was.
     """
+    refuse_unwritable(output.parent)
     specs = {
         spec(f"tuning-{arm}", str(index), config, TUNING_ARENA, TUNING_SEEDS): config
         for arm, configs in tuning_grid().items()
@@ -29,8 +31,7 @@ def tune(output: Path, progress: bool = True) -> pd.DataFrame:
     train_missing(list(specs), store, progress=progress)
     frames = [_rows(run, config, load_record(store.path(run)).table("metrics")) for run, config in specs.items()]
     table = pd.concat(frames).sort_values(["arm", "config", "seed"], ignore_index=True)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(output, index=False, float_format="%.6g", lineterminator="\n")
+    write_atomic(output, csv(table).encode())
     return table
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from recall.runs import RunSpec, numerics
 from recall.specs import spec_from_json
 from recall.sweep import train_missing
 from recall.training import checkpoint_of
+from recall.worker import forget
 
 FOREIGN = "go on where it began, or delete the folder"
 """What to do about a training that cannot go on here."""
@@ -42,8 +44,10 @@ class Unfinished:
 
     @property
     def seconds_ago(self) -> float:
-        """Time since it was last saved."""
-        return time.time() - max(file.stat().st_mtime for file in self.folder.glob("*.state"))
+        """Time since it was last saved; 0 where a process at work is just replacing it."""
+        with suppress(FileNotFoundError, ValueError):
+            return time.time() - max(file.stat().st_mtime for file in self.folder.glob("*.state"))
+        return 0.0
 
     def spec(self) -> RunSpec:
         """What is trained.
@@ -122,5 +126,5 @@ def resume(waiting: Sequence[Unfinished], workers: int | None = None) -> list[Pa
     specs, local = [each.spec() for each in waiting], store(local=True)
     train_missing(specs, local, workers)
     for spec in specs:
-        Checkpoint(checkpoint_of(spec)).remove()  # one whose record was stored already has no other end
+        forget(spec)  # one whose record was stored already has no other end
     return [local.path(spec) for spec in specs]

@@ -1,10 +1,13 @@
 """Small specifications, trained in about a second, and what tests compare of their results."""
 
+import os
+import signal
 from dataclasses import replace
 from typing import Any
 
 from recall.agents.actor_critic import ActorCriticConfig
 from recall.envs.four_rooms import FourRoomsConfig
+from recall.loop import Training
 from recall.recaller import RecallConfig
 from recall.runs import Result, RunSpec, csv
 
@@ -30,3 +33,10 @@ def small_spec(
 def texts(result: Result) -> dict[str, str]:
     """All deterministic tables of a result as their record writes them."""
     return {name: csv(table) for name, table in result.tables.items()}
+
+
+def report(training: Training) -> None:
+    """Print how far it is, and kill this process where KILL_AT says so."""
+    print(training.update, flush=True)
+    if str(training.update) == os.environ.get("KILL_AT"):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -24,9 +24,9 @@ import pytest
 from rings import Ring, assert_same, content, load
 from small_runs import small_spec
 
-from recall.checkpoints import META, Checkpoint, Growing, State, write_atomic
+from recall.checkpoints import META, Checkpoint, Growing, State
 from recall.errors import CheckpointError
-from recall.storage import MAGIC, write_arrays
+from recall.storage import MAGIC, write_arrays, write_atomic
 from recall.training import begin
 
 SEGMENTS = ("00000001-ring.rows", "00000002-ring.rows")
@@ -311,3 +311,5 @@ def test_the_new_content_is_on_disk_before_the_old_goes(tmp_path: Path, monkeypa
     write_atomic(file, b"new")
     assert [name for name, *_ in calls.mock_calls] == ["fsync", "replace", "fsync"]  # the last is the folder's
     assert file.read_bytes() == b"new"
+    (tmp_path / "plain").touch()
+    assert file.stat().st_mode == (tmp_path / "plain").stat().st_mode  # for whom the user lets read it

@@ -175,6 +175,8 @@ REFUSED = {
     "no seed": (["-p", "seeds=0"], "seeds is 0; it must be from 1 to 200"),
     "an unknown start": (["-p", "start=middle"], "start is 'middle'; it must be 'corner' or 'uniform'"),
     "an unknown arm": (["-p", "arms=trues"], "arms has trues; known are all, baseline"),
+    "all arms and one": (["-p", "arms=all,true"], "arms is all,true; all stands alone"),
+    "an arm without a name": (["-p", "arms="], "arms is '', which lacks a name; known are all, baseline"),
     "a horizon for all sizes": (["-p", "horizon=50"], "horizon, start, slip and total_steps need a side"),
     "no value": (["-p", "side"], "-p side is not NAME=VALUE; write for example -p side=13"),
     "no name": (["-p", "=3"], "-p =3 is not NAME=VALUE"),
@@ -231,6 +233,34 @@ def test_an_unknown_page_is_refused(option: list[str], checkout: Path, capsys: p
     assert main(["run", "five-rooms", *option]) == 1
     assert_one_sentence(capsys.readouterr().err, "there is no page 'five-rooms' to run; choose from four-rooms")
     assert left_behind(checkout) == []
+
+
+BEFOREHAND = {
+    "no notebook": (["run", "four-rooms", "--output", "page.md"], "output is page.md; it must be a file that ends in"),
+    "no folder": (
+        ["run", "four-rooms", "--output", "README/page.ipynb"],
+        "the folder README cannot be written (File exists",
+    ),
+    "no folder of a table": (
+        ["tune", "--output", "README/table.csv"],
+        "the folder README cannot be written (File exists",
+    ),
+    "no ledger": (["audit", "--ledger", "README"], "README is no ledger of audits; name another file"),
+    "a draw of nothing": (["audit", "--seed", "-1"], "seed is -1; it must be 0 or more"),
+    "no seed": (["eval", "RUN", "--seed", "-1"], "seed is -1; it must be 0 or more"),
+}
+
+
+@pytest.mark.parametrize("case", BEFOREHAND)
+def test_what_cannot_be_written_or_drawn_is_refused_before_anything_is_trained(
+    case: str, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, sentence = BEFOREHAND[case]
+    (checkout / "README").write_text("of another kind")
+    assert main(arguments) == 1
+    assert_one_sentence(capsys.readouterr().err, sentence)
+    assert left_behind(checkout) == []
+    assert (checkout / "README").read_text() == "of another kind"
 
 
 def test_the_executable_refuses_as_well(checkout: Path) -> None:

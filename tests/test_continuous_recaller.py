@@ -334,6 +334,7 @@ def test_a_stored_recaller_goes_on_to_the_bit(tmp_path: Path) -> None:
         *({name: float("inf")} for name in ("weight", "action_std", "model_learning_rate")),
         *({name: 1.1} for name in ("top_fraction", "target_fraction")),
         {"model_learning_rate": 0.0},
+        {"top_fraction": None},
     ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from recall.forecast import forecast, in_words
 from recall.page_sweep import PageSweep, planned, specs_of
 from recall.pages import PAGES
 from recall.progress import Ended, Report
-from recall.slurm import job_script, profile
+from recall.slurm import job_script, profile, slurm
 from recall.store import Store
 from recall.sweep_log import SweepLog
 from recall.training import steps_of, train
@@ -130,6 +130,15 @@ def test_lines_about_a_run_are_some_time_apart(tmp_path: Path) -> None:
     assert len((tmp_path / "log").read_text().splitlines()) == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
+def test_a_full_disk_costs_lines_of_the_log_and_no_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with SweepLog({"page/a": 1000, "page/b": 1000}, Path("/dev/full"), shown=False) as log:
+        log.ended(Ended("page/a", "finished"))
+        log.ended(Ended("page/b", "finished"))
+    assert log.table().count("finished") == 2
+    assert capsys.readouterr().err == "recall: the log lacks lines (No space left on device); the sweep goes on\n"
+
+
 def test_a_log_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RecordError, match="cannot be written"):
@@ -175,6 +184,13 @@ def test_a_profile_that_cannot_be_used_is_refused(tmp_path: Path, text: str, sen
         job_script(file)
     with pytest.raises(ParameterError, match="is no SLURM profile that can be read"):
         profile(tmp_path / "none.yml")
+
+
+def test_where_there_is_no_slurm_no_job_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cluster.yaml").write_text("queue: cpu\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ParameterError, match="there is no sbatch here"), slurm(tmp_path / "cluster.yaml"):
+        pytest.fail("a cluster was started")
 
 
 def test_without_dask_jobqueue_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,3 +66,13 @@ def test_a_listener_hears_every_report() -> None:
         for report in reports:
             bar.reported(report)
     assert heard == reports
+
+
+def test_what_a_failed_run_has_not_done_is_no_longer_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress({"a": 700, "b": 300}, "") as bar:
+        bar.reported(so_far(100))
+        bar.ended(Ended("a", "failed", "it broke"))
+        bar.ended(Ended("b", "finished"))
+        bar.tick()
+        assert (bar.steps, bar.total) == ({"a": 100, "b": 300}, 400)
+    assert "400/400" in capsys.readouterr().err

@@ -103,6 +103,7 @@ def test_transitions_of_other_shapes_are_refused(change: dict[str, np.ndarray], 
         ({"obs_dim": 2, "action_dim": 1, "n_actions": 2}, "both are given"),
         ({"obs_dim": 0, "action_dim": 1}, "obs_dim is 0; it must be 1 or more"),
         ({"obs_dim": 2, "n_actions": 2, "capacity": 0}, "capacity is 0; it must be 1 or more"),
+        ({"obs_dim": 2, "n_actions": 2, "seed": -1}, "seed is -1; it must be 0 or more"),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused(arguments: dict[str, int], sentence: str) -> None:

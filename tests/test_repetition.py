@@ -14,6 +14,7 @@ import recall.repetition
 from recall.analysis.ledger import again_in_words, by_page, read_ledger
 from recall.analysis.records import Record, load_record
 from recall.audit import drawn, refuse_differences, row, write_down
+from recall.cli import main
 from recall.errors import RecordError
 from recall.identity import file_sha256
 from recall.off_policy import OffPolicyTraining
@@ -87,6 +88,28 @@ def test_a_number_edited_with_its_checksum_is_found(table: str, tmp_path: Path) 
     assert value in found.finding
     with pytest.raises(RecordError, match=f"1 of 1 runs are not what .* {record.path.name}; restore"):
         refuse_differences([found])
+
+
+def test_a_table_that_is_no_longer_made_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record, tables = stored(tmp_path, cart("repaired")), OffPolicyTraining.tables
+    lack = lambda training: {name: table for name, table in tables(training).items() if name != "digests"}  # noqa: E731
+    monkeypatch.setattr(OffPolicyTraining, "tables", lack)
+    assert repeat(record, [], updates=50).finding == "digests.csv has other rows or columns"
+
+
+def test_an_audit_that_finds_a_difference_fails_the_command_and_is_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "papermill_runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    record = stored(tmp_path / "papermill_runs" / "local", small_spec("true"))
+    metrics = record.table("metrics")
+    edited(record, "metrics.csv", f",{metrics['success'].iloc[-1]:.6g},", ",0.123,")
+    arguments = ["audit", "--local", "--seed", "3", "--updates", "1000", "--ledger", "ledger.csv"]
+    assert main(arguments) == 1
+    assert "1 of 1 runs are not what training them again gives" in capsys.readouterr().err
+    (line,) = read_ledger(tmp_path / "ledger.csv").to_dict("records")
+    assert (line["run"], line["seed"], line["differs"]) == (record.path.name, 3, True)
 
 
 def test_what_was_edited_beyond_the_part_is_not_looked_at(tmp_path: Path) -> None:

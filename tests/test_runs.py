@@ -1,6 +1,7 @@
 """Specifications and their records: what makes two runs the same, and that a record is whole, true, or absent."""
 
 import json
+import os
 import platform
 import shutil
 from collections.abc import Callable
@@ -211,7 +212,8 @@ def failing_at(function: Callable, call: int) -> Callable:
 
 
 FAILURES = [
-    *((Path, "write_bytes", call) for call in range(8)),
+    *((os, name, call) for name in ("open", "replace") for call in (0, 7)),
+    *((os, "fsync", call) for call in range(16)),  # of each file and its folder
     *((Path, "rename", call) for call in range(2)),
 ]
 

@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from sb3_contrib import TRPO
+from sb3_contrib import TRPO, RecurrentPPO
 from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -108,6 +108,8 @@ def test_the_last_state_of_an_episode_is_the_true_one() -> None:
 def test_what_it_cannot_serve_is_refused() -> None:
     with pytest.raises(ConfigError, match="DQN is not known; choose from SAC, PPO, A2C and TRPO"):
         DQN("MlpPolicy", "CartPole-v1", device="cpu", buffer_size=100).learn(10, callback())
+    with pytest.raises(ConfigError, match="RecurrentPPO is not known; choose from SAC, PPO, A2C and TRPO"):
+        RecurrentPPO("MlpLstmPolicy", "CartPole-v1", device="cpu", n_steps=8).learn(8, callback())
     with pytest.raises(ConfigError, match="recall traces need vectors"):
         PPO("MlpPolicy", gym.make("FrozenLake-v1"), device="cpu").learn(10, callback())
     with pytest.raises(ConfigError, match="interval is 0; it must be positive"):

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from small_runs import small_spec
 
+from recall import runs
 from recall.analysis.records import load_record
 from recall.errors import RecordError
 from recall.runs import POLICY
+from recall.storage import write_atomic
 from recall.store import Store
 from recall.training import train
 
@@ -37,19 +39,18 @@ def test_what_a_full_disk_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Nothing of a new record, all of an older one, and a sentence that says what to do."""
     store, spec = Store(tmp_path, {}), small_spec(updates=3)
     files = store.files(spec, train(spec))
-    write = Path.write_bytes
 
-    def full(path: Path, content: bytes) -> int:
+    def full(path: Path, content: bytes) -> None:
         if path.name == "provenance.json":
             raise OSError(28, "No space left on device")
-        return write(path, content)
+        write_atomic(path, content)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(runs, "write_atomic", full)
     with pytest.raises(RecordError, match=r"could not be written \(No space left on device\); make room"):
         store.add(spec, files)
     assert list(tmp_path.glob("*/*")) == []
     with monkeypatch.context() as room:
-        room.setattr(Path, "write_bytes", write)
+        room.setattr(runs, "write_atomic", write_atomic)
         store.add(spec, files)
     with pytest.raises(RecordError):
         store.add(spec, files)

@@ -14,11 +14,13 @@ from recall.analysis.records import load_record
 from recall.checkpoints import Checkpoint
 from recall.errors import NonFiniteError, ParameterError, RecordError, TrainingStoppedError
 from recall.on_policy import OnPolicyTraining
+from recall.progress import Progress, Report
 from recall.runs import RunSpec
 from recall.store import Store
 from recall.sweep import train_missing
 from recall.threads import THREADS
 from recall.training import checkpoint_of, steps_of, train
+from recall.worker import TOPIC
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +66,32 @@ def test_what_is_missing_is_trained_and_what_is_stored_is_not(
     assert waiting(scratch) == []
     monkeypatch.setattr(sweep, "sweep", lambda missing, *_: [pytest.fail(f"trained {missing}")])
     train_missing(chosen, store)
+
+
+def test_what_others_train_with_the_same_scheduler_is_not_told_here(store: Store) -> None:
+    class Crowd(Progress):
+        """Somebody else's training reports whenever we look."""
+
+        def tick(self) -> None:
+            client.log_event(TOPIC, Report("other/run", 1, 0, 1.0, None)._asdict())
+            super().tick()
+
+    spec = small_spec()
+    with cluster.local(1) as client, Crowd({spec.folder: steps_of(spec)}, "", shown=False) as watch:
+        ended = sweep.sweep([spec], store, client, watch)
+    assert [run.state for run in ended] == ["finished"]
+    assert watch.steps == {spec.folder: steps_of(spec)}
+
+
+def test_this_process_finds_out_how_runs_are_trained_before_its_workers_do(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it says what makes training slow, which workers leave to it."""
+    asked: list[RunSpec] = []
+    monkeypatch.setattr(sweep, "numerics", asked.append)
+    monkeypatch.setattr(sweep, "sweep", lambda missing, *_: [])
+    train_missing([small_spec(), small_spec("learned")], store, progress=False)
+    assert asked == [small_spec(), small_spec("learned")]
 
 
 def test_what_one_run_suffers_takes_no_other_down(store: Store, scratch: Path) -> None:

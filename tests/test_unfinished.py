@@ -20,7 +20,8 @@ from recall.on_policy import OnPolicyTraining
 from recall.pages import store
 from recall.runs import RunSpec, write_record
 from recall.training import checkpoint_of, train
-from recall.unfinished import ago, chosen, unfinished
+from recall.unfinished import Unfinished, ago, chosen, unfinished
+from recall.worker import alone
 
 SPEC, OTHER = small_spec("learned"), small_spec(seeds=(5,))
 
@@ -121,6 +122,22 @@ def test_all_go_on_to_the_same_bytes_and_are_stored(capsys: pytest.CaptureFixtur
         metrics = load_record(path).path / "metrics.csv"
         assert metrics.read_text() == texts(train(spec))["metrics"]
     assert unfinished() == []
+
+
+def test_a_checkpoint_that_another_process_trains_from_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its record is among one's own, and somebody trains the published one."""
+    write_record(store(local=True).root, SPEC, train(SPEC), {})
+    checkpoint = begun(SPEC)
+    with alone(SPEC, lambda: None):
+        assert told(capsys, SPEC.key)[0] == 0
+        assert list(checkpoint.glob("*.state"))
+    assert told(capsys, SPEC.key)[0] == 0
+    assert not checkpoint.exists()
+
+
+def test_a_checkpoint_that_vanishes_while_it_is_listed_is_no_error(folder: Path) -> None:
+    gone = Unfinished(folder / "gone.checkpoint", {})
+    assert gone.seconds_ago == 0
 
 
 def test_other_numerics_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
