@@ -90,6 +90,11 @@ def update_engine(precision: Precision) -> str:
     return "native" if found == "compiled" and _native(precision) else found
 
 
+def rounds_inputs(precision: Precision) -> bool:
+    """Whether what enters networks, and the weights it meets, are rounded too, as the native update does with AMX."""
+    return precision == "bfloat16" and update_engine(precision) == "native" and torch.ops.recall_native.rounds_inputs()
+
+
 @cache
 def _native(precision: Precision) -> bool:
     """Whether the native operators work here."""

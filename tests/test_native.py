@@ -111,13 +111,13 @@ def test_in_bfloat16_it_is_nearly() -> None:
             assert torch.cosine_similarity(one.flatten(), other.flatten(), 0) > 0.999, name
 
 
-def test_inputs_are_not_rounded() -> None:
-    """In bfloat16 every loss feels what rounding would take from a state."""
+def test_inputs_are_rounded_where_the_numerics_say_so_alone() -> None:
+    """In bfloat16 every loss feels what rounding would take from a state, but for AMX's."""
     config = SACConfig(batch_size=64, hidden=(64,))
     update, (learner, batch, noise, imitation) = native(config), a_case(config, 1, 11, 3)
     rounded = batch._replace(obs=batch.obs.bfloat16().float())
     found = [update(deepcopy(learner), each, noise, imitation) for each in (batch, rounded)]
-    assert (found[0][:2] != found[1][:2]).all()
+    assert (found[0][:2] == found[1][:2]).all() if "inputs" in config.numerics else (found[0][:2] != found[1][:2]).all()
 
 
 PARTS: dict[str, Callable[[Case], Tensor]] = {

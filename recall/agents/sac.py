@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from recall.engine import Precision, update_engine
+from recall.engine import Precision, rounds_inputs, update_engine
 from recall.errors import ConfigError
 from recall.functional import Layers, mlp, scalar_mlp
 
@@ -66,8 +66,9 @@ class SACConfig:
 
     @property
     def numerics(self) -> dict[str, str]:
-        """Engine and precision."""
-        return {"engine": update_engine(self.precision), "precision": self.precision}
+        """Engine and precision; that of inputs where they are rounded."""
+        found = {"engine": update_engine(self.precision), "precision": self.precision}
+        return found | {"inputs": "bfloat16"} if rounds_inputs(self.precision) else found
 
 
 class Batch(NamedTuple):

@@ -68,11 +68,11 @@ class Hidden {
   void forward(const Input<T>& x) {
     for (int64_t row = 0; row < rows_; row += BLOCK) {
       const int64_t rows = std::min(BLOCK, rows_ - row);
-      times<float>(rows, x.rows() + row * x.stride, x.stride, entry_);
+      times(rows, x.rows() + row * x.stride, x.stride, entry_);
       rectify(rows, entry_.bias(), units_[0] + row * entry_.out_stride, entry_.out_stride);
       for (size_t i = 1; i < layers_.size(); ++i) {
         const Layer<T>& layer = layers_[i];
-        times<T>(rows, units_[i - 1] + row * layer.in_stride, layer.in_stride, layer);
+        times(rows, units_[i - 1] + row * layer.in_stride, layer.in_stride, layer);
         rectify(rows, layer.bias(), units_[i] + row * layer.out_stride, layer.out_stride);
       }
     }
@@ -165,7 +165,7 @@ class Hidden {
 
   Scratch<T>& scratch_;
   int64_t rows_;
-  Layer<float> entry_;            // the first one forward
+  Layer<First<T>> entry_;         // the first one forward
   std::vector<Layer<T>> layers_;  // all back, the others forward
   std::vector<Buffer<T>> units_, gradients_;
   std::vector<Buffer<float>> sums_;

@@ -1,5 +1,4 @@
-// What enters a network, a row each. It stays float32, and so do the weights it meets: rounding inputs was nearly all of
-// bfloat16's error on Walker2d, and rounding the first weights most of what was left on HalfCheetah.
+// What enters a network, a row each.
 #pragma once
 
 #include "buffer.h"
@@ -21,19 +20,25 @@ class Input {
 
   const int64_t stride;
 
-  const float* rows() const { return rows_; }
+  const First<T>* rows() const {
+    if constexpr (std::is_same_v<T, First<T>>) {
+      return rounded_now_;
+    } else {
+      return rows_;
+    }
+  }
 
   // Columns from `first` on become the (batch, width) numbers.
   void put(int64_t first, const float* numbers, int64_t width) {
     for (int64_t row = 0; row < batch_; ++row) {
       std::copy_n(numbers + row * width, width, rows_ + row * stride + first);
     }
+    rounded_now_ = narrow(rows_, n_rows_ * stride, rounded_);
   }
 
   // Their transpose, a row for each column, for gradients: rounded, as the other factor there is.
   const T* transposed() {
-    const T* rounded = narrow(rows_, n_rows_ * stride, rounded_);
-    const T* words = interleave(rounded, n_rows_, stride, words_);
+    const T* words = interleave(rounded_now_, n_rows_, stride, words_);
     transpose<T>(words, stride, n_rows_ / WORD<T>, stride, columns_, n_rows_ / WORD<T>);
     return columns_;
   }
@@ -42,6 +47,7 @@ class Input {
   int64_t batch_, n_rows_;
   Buffer<float> rows_;
   Buffer<T> rounded_, words_, columns_;
+  const T* rounded_now_ = nullptr;
 };
 
 }  // namespace recall

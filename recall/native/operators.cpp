@@ -185,17 +185,20 @@ at::Tensor state_value(at::TensorList actor, at::TensorList critics, const at::T
 void probe(bool bfloat16) {
   with_type(bfloat16, [](auto number) {
     using T = decltype(number);
-    Buffer<T> factors(padded(LANES));
+    Buffer<T> factors(DEPTH<T> * LANES);
     Buffer<float> found(LANES);
-    product<T>({1, WORD<T>, LANES}, factors, LANES, factors, LANES, found, LANES);
+    product<T>({1, DEPTH<T>, LANES}, factors, DEPTH<T>, factors, LANES, found, LANES);
   });
 }
+
+bool rounds_inputs() { return std::is_same_v<First<BFloat16>, BFloat16>; }
 
 }  // namespace
 }  // namespace recall
 
 TORCH_LIBRARY(recall_native, library) {
   library.def("probe(bool bfloat16) -> ()", &recall::probe);
+  library.def("rounds_inputs() -> bool", &recall::rounds_inputs);
   library.def("state_value(Tensor[] actor, Tensor[] critics, Tensor obs, bool bfloat16) -> Tensor");
   library.impl("state_value", c10::DispatchKey::CPU, &recall::state_value);
   library.def(

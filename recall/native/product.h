@@ -23,11 +23,15 @@ struct Shape {
   int64_t rows, depth, columns;
 };
 
+// What the depth of a product is a multiple of; what does not fill AMX's tiles would be multiplied slowly.
+template <typename T>
+constexpr int64_t DEPTH = AMX && WORD<T> > 1 ? 32 : WORD<T>;
+
 // c = a b, or c += a b. Strides count numbers from row to row, of b from word row to word row in words.
 template <typename T>
 void product(Shape shape, const T* a, int64_t a_stride, const T* b, int64_t b_stride, float* c, int64_t c_stride,
              bool add = false) {
-  const int64_t depth = (shape.depth + WORD<T> - 1) / WORD<T> * WORD<T>;
+  const int64_t depth = (shape.depth + DEPTH<T> - 1) / DEPTH<T> * DEPTH<T>;
   at::native::cpublas::brgemm(shape.rows, shape.columns, depth, a_stride, b_stride, c_stride, add, a, b, c,
                               WORD<T> > 1);
 }
