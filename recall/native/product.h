@@ -16,8 +16,8 @@ namespace recall {
 template <typename T>
 constexpr int64_t WORD = 4 / sizeof(T);
 
-// Rows that pass through the layers together, so that they stay in the second-level cache.
-constexpr int64_t BLOCK = 64;
+// Rows that pass through the layers together, so that they stay in the first-level cache.
+constexpr int64_t BLOCK = 32;
 
 struct Shape {
   int64_t rows, depth, columns;
