@@ -1,5 +1,7 @@
 """A replay buffer: the last transitions of every run, one contiguous row each."""
 
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +23,12 @@ class Transitions(NamedTuple):
     terminated: np.ndarray
 
 
+def _named(parts: Iterable[np.ndarray]) -> Transitions:
+    """Transitions of parts (runs, n, dims) in the order of the fields."""
+    obs, action, reward, next_obs, terminated = parts
+    return Transitions(obs, action, reward[..., 0], next_obs, terminated[..., 0])
+
+
 class ReplayBuffer:
     """A ring of transitions. Rows are numbered from 0 as they come; the oldest are overwritten.
 
@@ -31,7 +39,7 @@ class ReplayBuffer:
         self.capacity, self.end = capacity, 0
         self.widths = (obs_dim, action_dim, 1, obs_dim, 1)
         self.rows = np.zeros((n_runs, capacity, sum(self.widths)), np.float32)  # the system provides it as it fills
-        self._edges = np.cumsum(self.widths)[:-1]
+        self._edges = (0, *np.cumsum(self.widths))
         self._runs = np.arange(n_runs)[:, None]
 
     def __len__(self) -> int:
@@ -52,8 +60,9 @@ class ReplayBuffer:
         self.end += 1
 
     def take(self, numbers: np.ndarray) -> Transitions:
-        """Rows by number, (runs, n)."""
-        return self.split(self.rows[self._runs, numbers % self.capacity])
+        """Rows by number, (runs, n). Each part is gathered by itself: copies of them all would be read once more."""
+        where = (self._runs, numbers % self.capacity)
+        return _named(self.rows[*where, begin:end] for begin, end in pairwise(self._edges))
 
     def draw(self, run: int, generator: np.random.Generator, n: int) -> Transitions:
         """Random transitions of one run, (n, ...)."""
@@ -62,8 +71,7 @@ class ReplayBuffer:
 
     def split(self, rows: np.ndarray) -> Transitions:
         """The parts of rows (runs, n, width), as views."""
-        obs, action, reward, next_obs, terminated = np.split(rows, self._edges, 2)
-        return Transitions(obs, action, reward[..., 0], next_obs, terminated[..., 0])
+        return _named(rows[..., begin:end] for begin, end in pairwise(self._edges))
 
     def state(self) -> dict:
         """Everything held, for a checkpoint that grows with it."""

@@ -22,7 +22,7 @@ class Input {
 
   const First<T>* rows() const {
     if constexpr (std::is_same_v<T, First<T>>) {
-      return rounded_now_;
+      return rounded();
     } else {
       return rows_;
     }
@@ -33,21 +33,31 @@ class Input {
     for (int64_t row = 0; row < batch_; ++row) {
       std::copy_n(numbers + row * width, width, rows_ + row * stride + first);
     }
-    rounded_now_ = narrow(rows_, n_rows_ * stride, rounded_);
+    const int64_t begin = first / LANES * LANES, end = padded(first + width);
+    for (int64_t row = 0; row < batch_; ++row) {
+      narrow(rows_ + row * stride + begin, end - begin, rounded_ + row * stride + begin);
+    }
   }
 
   // Their transpose, a row for each column, for gradients: rounded, as the other factor there is.
   const T* transposed() {
-    const T* words = interleave(rounded_now_, n_rows_, stride, words_);
+    const T* words = interleave(rounded(), n_rows_, stride, words_);
     transpose<T>(words, stride, n_rows_ / WORD<T>, stride, columns_, n_rows_ / WORD<T>);
     return columns_;
   }
 
  private:
+  const T* rounded() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return rows_;
+    } else {
+      return rounded_;
+    }
+  }
+
   int64_t batch_, n_rows_;
   Buffer<float> rows_;
   Buffer<T> rounded_, words_, columns_;
-  const T* rounded_now_ = nullptr;
 };
 
 }  // namespace recall

@@ -48,8 +48,9 @@ class Update {
     soft_target(learner, run, batch, temperature, static_cast<float>(settings.discount));
     const T* inputs = x_.transposed();
     Adam critics_adam = adam, actor_adam = adam;
-    const float critic_loss = descend_critic(learner, run, 0, inputs, critics_adam) +
-                              descend_critic(learner, run, 1, inputs, critics_adam);
+    const float tau = static_cast<float>(settings.tau);
+    const float critic_loss = descend_critic(learner, run, 0, inputs, tau, critics_adam) +
+                              descend_critic(learner, run, 1, inputs, tau, critics_adam);
     const auto [actor_loss, log_prob] = actor_gradient(learner, run, batch, temperature);
     policy_.backward(action_gradient_, stride_, temperature);
     const auto layers = descents(learner.actor, learner.actor_first, learner.actor_second, run, imitation);
@@ -57,7 +58,6 @@ class Update {
     if (settings.automatic) {
       descend_temperature(learner, run, log_prob, adam);
     }
-    follow(learner, run, static_cast<float>(settings.tau));
     return {critic_loss, actor_loss, temperature, -log_prob, root(critics_adam.gradient), root(actor_adam.gradient),
             root(actor_adam.added), root(critics_adam.parameters), root(actor_adam.parameters)};
   }
@@ -67,26 +67,22 @@ class Update {
 
   Critic<T> critic() { return {sizes_.batch, n_inputs_, sizes_.hidden, scratch_}; }
 
-  void evaluate(const Tensors& parameters, int64_t run, const Input<T>& x) {
-    for (int64_t i = 0; i < 2; ++i) {
-      critics_[i].pack(network(parameters, 2 * run + i));
-      critics_[i].evaluate(x, values_[i]);
-    }
-  }
-
   // What the critics regress on (Haarnoja et al. 2018b, Eq. 6).
   void soft_target(const Learner& learner, int64_t run, const Batch& batch, float temperature, float discount) {
     policy_.sample(next_x_, batch.next_noise, log_prob_);
     next_x_.put(sizes_.obs, policy_.action(), sizes_.action);
-    evaluate(learner.targets, run, next_x_);
+    for (int64_t i = 0; i < 2; ++i) {
+      critics_[i].pack(network(learner.targets, 2 * run + i));
+      critics_[i].evaluate(next_x_, values_[i]);
+    }
     for (int64_t row = 0; row < sizes_.batch; ++row) {
       const float value = lower(values_[0][row], values_[1][row]) - temperature * log_prob_[row];
       target_[row] = batch.reward[row] + discount * (1 - batch.terminated[row]) * value;
     }
   }
 
-  // One critic's step, and its half of the loss (Haarnoja et al. 2018b, Eq. 5).
-  float descend_critic(const Learner& learner, int64_t run, int64_t i, const T* inputs, Adam& adam) {
+  // One critic's step, that of its target, and its half of the loss (Haarnoja et al. 2018b, Eq. 5).
+  float descend_critic(const Learner& learner, int64_t run, int64_t i, const T* inputs, float tau, Adam& adam) {
     const int64_t index = 2 * run + i;
     critics_[i].pack(network(learner.critics, index));
     critics_[i].evaluate(x_, values_[i]);
@@ -99,6 +95,8 @@ class Update {
     critics_[i].backward(gradients_[i]);
     const auto layers = descents(learner.critics, learner.critic_first, learner.critic_second, index);
     critics_[i].gradients(inputs, Descend{layers, adam});
+    critics_[i].pack(network(learner.critics, index));  // for the actor, while they are in the cache
+    follow(learner, index, tau);
     return loss / sizes_.batch;
   }
 
@@ -107,7 +105,9 @@ class Update {
   std::tuple<float, float> actor_gradient(const Learner& learner, int64_t run, const Batch& batch, float temperature) {
     policy_.sample(x_, batch.noise, log_prob_);
     x_.put(sizes_.obs, policy_.action(), sizes_.action);
-    evaluate(learner.critics, run, x_);
+    for (int64_t i = 0; i < 2; ++i) {
+      critics_[i].evaluate(x_, values_[i]);
+    }
     float loss = 0, log_prob = 0;
     for (int64_t row = 0; row < sizes_.batch; ++row) {
       const float first = values_[0][row], second = values_[1][row];
@@ -138,12 +138,12 @@ class Update {
               learner.temperature_second.data_ptr<float>() + run, &gradient, nullptr);
   }
 
-  // The targets move towards the critics.
-  static void follow(const Learner& learner, int64_t run, float tau) {
+  // A target moves towards its critic.
+  static void follow(const Learner& learner, int64_t index, float tau) {
     for (size_t i = 0; i < learner.critics.size(); ++i) {
-      const int64_t n = 2 * learner.critics[i][0].numel();
-      float* slow = learner.targets[i].data_ptr<float>() + run * n;
-      const float* fast = learner.critics[i].data_ptr<float>() + run * n;
+      const int64_t n = learner.critics[i][0].numel();
+      float* slow = learner.targets[i].data_ptr<float>() + index * n;
+      const float* fast = learner.critics[i].data_ptr<float>() + index * n;
       for (int64_t j = 0; j < n; ++j) {
         slow[j] += tau * (fast[j] - slow[j]);
       }
