@@ -100,7 +100,7 @@ def tabulate(title: str, found: Mapping[str, float], ratios: Mapping[str, float]
 
 
 def keep(typed: argparse.Namespace, measured: str, line: Mapping[str, Any], made: Mapping[str, Any]) -> None:
-    """Write the result to a file named after the script, if `--save` was typed.
+    """Write the result to a file named after the script and the processor, if `--save` was typed.
 
     Args:
         typed: the options.
@@ -114,7 +114,7 @@ def keep(typed: argparse.Namespace, measured: str, line: Mapping[str, Any], made
     chosen = ["--env", typed.env] if vars(typed).get("env") else []
     command = " ".join(["python", f"benchmarks/{name}.py", *chosen, *["--quick"] * typed.quick])
     content = {"measured": measured, "command": command, "line": dict(line), "machine": dict(made)}
-    write_atomic(typed.save / f"{name}.json", (json.dumps(content, indent=1) + "\n").encode())
+    write_atomic(typed.save / f"{name}@{made['processor']}.json", (json.dumps(content, indent=1) + "\n").encode())
 
 
 def machine(versions: Mapping[str, str] = VERSIONS) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Pages of the book, executed from made-up records of their own specifications."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from goal_figures import goal_tables
 from nbformat import NotebookNode
 
 from recall.notebooks import execute
-from recall.pages import PAGES, PUBLISHED_BUILD, TrpoParameters, store
+from recall.pages import PAGES, PUBLISHED_BUILD, BaselinesParameters, TrpoParameters, store
 from recall.runs import Result, RunSpec, write_record
 from recall.sac_experiments import MUJOCO
 
@@ -49,13 +49,18 @@ def executed(
     (runs / "records").mkdir(parents=True)
     monkeypatch.chdir(runs)
     published = store(local=False)
-    for spec in (*PAGES[page](**given).specs(), *beside):
-        tables = made_up(spec)
-        timing = tables.pop("timing")
-        write_record(published.root, spec, Result(tables, timing, 1), published.claims[spec.page])
+    made_up_records(published.root, [*PAGES[page](**given).specs(), *beside])
     source = Path(__file__).parents[1] / "book" / "notebooks" / f"{page}.md"
     output, env = runs / f"{page}.ipynb", {PUBLISHED_BUILD: "1"}
     return execute(source, output, given, PAGES[page], progress=False, env=env, cwd=runs)
+
+
+def made_up_records(root: Path, specs: Iterable[RunSpec]) -> None:
+    """Store made-up runs, each with the rules that it is judged by."""
+    for spec in specs:
+        tables = made_up(spec)
+        timing = tables.pop("timing")
+        write_record(root, spec, Result(tables, timing, 1), store(local=False).claims[spec.page])
 
 
 def made_up(spec: RunSpec) -> dict[str, pd.DataFrame]:
@@ -140,6 +145,16 @@ def test_baselines_say_how_many_runs_they_are_held_against(
     text = "\n".join(shown(notebook, "text/markdown"))
     assert f"Of theirs {seeds or 'no'} seeds an environment are stored." in text
     assert ("few seeds" in "\n".join(shown(notebook, "image/svg+xml"))) == (seeds == 3)
+
+
+def test_runs_on_a_processor_with_amx_stand_beside_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = tmp_path / "papermill_runs"
+    write_reference(runs / "reference" / "stable-baselines3-sac", ("HalfCheetah-v5",), 5)
+    made_up_records(runs / "amx", BaselinesParameters(env_id="HalfCheetah-v5", total_steps=100_000).specs())
+    text = "\n".join(shown(executed(tmp_path, "baselines", monkeypatch), "text/markdown"))
+    (said,) = re.findall("Trained on one of them for 100k steps, .*", text)
+    assert said.count("HalfCheetah-v5 ") == 2
+    assert "5 seeds" in text[text.index(said) :]
 
 
 @pytest.mark.parametrize("seeds", [0, 2, 5])

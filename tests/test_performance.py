@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "windows.py").write_text('"""Shared."""\n')
     (tmp_path / "another.py").write_text('"""Measures no speed."""\nif __name__ == "__main__": ...\n')
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "kept.json").write_text(json.dumps(RESULT))
+    (tmp_path / "results" / "kept@x.json").write_text(json.dumps(RESULT))
     return tmp_path
 
 
@@ -75,14 +75,21 @@ def test_what_stored_runs_took_is_their_median(tmp_path: Path) -> None:
 
 def test_results_lie_beside_their_scripts(folder: Path) -> None:
     kept, missing = benchmarks(folder)
-    assert (kept.name, kept.about, kept.result) == ("kept", "About kept.", RESULT)
-    assert (missing.name, missing.result, missing.command) == ("missing", None, "python benchmarks/missing.py --save")
+    assert (kept.name, kept.about, kept.results) == ("kept", "About kept.", [RESULT])
+    assert (missing.name, missing.results, missing.command) == ("missing", [], "python benchmarks/missing.py --save")
+
+
+def test_every_processor_has_a_result_and_the_newest_comes_first(folder: Path) -> None:
+    newer = RESULT | {"machine": MACHINE | {"processor": "y", "date": "2026-02-04T00:00:00+00:00"}}
+    (folder / "results" / "kept@y.json").write_text(json.dumps(newer))
+    (folder / "results" / "kept_otherwise@y.json").write_text("{")
+    assert benchmarks(folder)[0].results == [newer, RESULT]
 
 
 def test_a_damaged_result_is_refused(folder: Path) -> None:
-    (folder / "results" / "kept.json").write_text("{")
+    (folder / "results" / "kept@x.json").write_text("{")
     with pytest.raises(RecordError, match=r"python benchmarks/kept\.py --save"):
-        _ = benchmarks(folder)[0].result
+        _ = benchmarks(folder)[0].results
 
 
 def test_rates_stand_beside_the_peer() -> None:

@@ -37,7 +37,7 @@ SHOWN = 7
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A script that measures, and what its last full run found."""
+    """A script that measures, and what its last full run on each kind of processor found."""
 
     script: Path
     """The script; its results lie beside it, in `results`."""
@@ -53,15 +53,16 @@ class Benchmark:
         return (ast.get_docstring(ast.parse(self.script.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
     @property
-    def result(self) -> dict[str, Any] | None:
-        """What was kept: `measured`, `command`, `line`, `machine`; None where no run was.
+    def results(self) -> list[dict[str, Any]]:
+        """What was kept, the newest first: `measured`, `command`, `line`, `machine` of each processor.
 
         Raises:
-            RecordError: the file is damaged.
+            RecordError: a file is damaged.
         """
-        file = self.script.parent / "results" / f"{self.name}.json"
-        if not file.is_file():
-            return None
+        found = [self._read(file) for file in (self.script.parent / "results").glob(f"{self.name}@*.json")]
+        return sorted(found, key=lambda result: result["machine"]["date"], reverse=True)
+
+    def _read(self, file: Path) -> dict[str, Any]:
         try:
             return json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
