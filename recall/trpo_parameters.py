@@ -35,19 +35,19 @@ AGENT = TRPOConfig()
 """The agent of all runs."""
 
 CLOSE = ("HalfCheetah-v5", "Hopper-v5")
-"""Environments that are looked at more closely: with Algorithm 2 to the letter, the variant, and all lengths."""
+"""Environments that are looked at more closely: with the variant and with all lengths."""
 
 DESCRIBED = ("Ant-v5",)
 """Environments that no claim about lengths names: three seeds, which describe and do not decide."""
 
+TRAINED = "baseline,recall"
+"""Arms whose runs are published; the others of all are not trained yet."""
+
 SWEPT = ("HalfCheetah-v5", "Walker2d-v5", "Hopper-v5")
 """Environments whose lengths are published; the fourth, Ant-v5, is not trained yet."""
 
-EVERYWHERE = ("baseline", "recall")
-"""Arms of all environments."""
-
-CLOSELY = (*EVERYWHERE, "as-written", "recall-trajectories")
-"""Arms of the environments that are looked at more closely; the last is the variant that Sec. 11.1 calls unstable."""
+UNSTABLE = "recall-trajectories"
+"""The variant that the paper calls unstable (Sec. 11.1)."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ class TrpoParameters(TrustRegionParameters):
     page: ClassVar[str] = "trpo"
     shows: ClassVar[tuple[str, ...]] = ("trpo",)
 
-    arms: str = "all"
-    """Names of arms with commas between them, or all: baseline, recall, and in Hopper-v5 and HalfCheetah-v5 as-written
-    and recall-trajectories. Two more go by their names alone: recall-reward-to-go, and baseline-nagabandi, which has
-    rollouts of 50000 steps."""
+    arms: str = TRAINED
+    """Names of arms with commas between them, or all: baseline, recall, as-written, and in Hopper-v5 and HalfCheetah-v5
+    recall-trajectories. Two more go by their names alone: recall-reward-to-go, and baseline-nagabandi, with rollouts of
+    50000 steps."""
     weight: float | None = None
     """Factor on the imitation step of every recall arm, 0 or more. Where the bound shortens the step in any case, a
     larger one changes nothing. None: each arm's own."""
@@ -125,8 +125,9 @@ class TrpoParameters(TrustRegionParameters):
     def arms_in(self, env: GymConfig) -> Mapping[str, TrustRegionRecallConfig | None]:
         """The arms of an environment by name."""
         known = {**ARMS, **VARIANTS, LITERAL: None}
-        of_all = CLOSELY if env.env_id in CLOSE else EVERYWHERE
-        return {name: known[name] for name in (of_all if self.arms == "all" else chosen_arms(self.arms, known))}
+        if self.arms != "all":
+            return {name: known[name] for name in chosen_arms(self.arms, known)}
+        return ARMS | ({UNSTABLE: known[UNSTABLE]} if env.env_id in CLOSE else {})
 
     def specs(self) -> list[RunSpec]:
         """Every run of the page."""

@@ -67,11 +67,14 @@ def test_the_words_name_the_best_length_and_how_far_lengths_differ() -> None:
     assert spread_in_words(gains(found, [], "length-20"), LENGTH) == "–"
 
 
-def test_the_text_speaks_of_the_arms_that_are_drawn() -> None:
+def test_the_text_speaks_of_the_arms_that_are_drawn_and_names_the_others() -> None:
     assert OF_ARMS.keys() == set(ARMS)
     both = ["baseline", "recall"]
-    assert arms_in_words(both) == f"{OF_ARMS['baseline']} {OF_ARMS['recall']}"
-    assert "Red follows" in arms_in_words([*both, "as-written"])
+    words = arms_in_words(both, [*both, "as-written", "recall-trajectories", "as-written"])
+    assert words["arms"] == f"{OF_ARMS['baseline']} {OF_ARMS['recall']}"
+    assert words["lacking"] == " Not trained yet: *recall traces, as written* and *model of fresh trajectories*."
+    assert arms_in_words([*both, "as-written"], both)["lacking"] == ""
+    assert "Red follows" in arms_in_words([*both, "as-written"], both)["arms"]
 
 
 def test_the_papers_own_baseline_stands_beside_ours_in_its_environments_alone() -> None:

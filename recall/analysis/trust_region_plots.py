@@ -13,7 +13,7 @@ from recall.analysis.gains import relative_gain
 from recall.analysis.panels import Panel, listed
 from recall.analysis.plots import Quantity
 from recall.analysis.style import arm_style, environment_name
-from recall.analysis.summary import control_in_words
+from recall.analysis.summary import control_in_words, lacking_in_words
 from recall.analysis.symptoms import against_in_words, cosines_in_words, moments_in_words, steps_in_words
 from recall.analysis.wording import in_thousands
 
@@ -62,6 +62,7 @@ def in_words(
     spending: pd.DataFrame,
     judgements: Sequence[Judgement],
     lengths: Mapping[str, int],
+    wanted: Iterable[str] = (),
 ) -> dict[str, str]:
     """What the text of the page trpo says of its runs.
 
@@ -72,16 +73,18 @@ def in_words(
         spending: of `costs.control_costs`.
         judgements: of the page's claims.
         lengths: steps that traces may have in each environment.
+        wanted: arms that should be there.
 
     Returns:
-        What `control_in_words` does, and `arms`: what those do that are there; `taken` and `spent`: steps of traces,
-        and the time of each arm beside the baseline's; `against`, `cosines` and `moments`: how often imitation pulls
-        against the policy's gradient, the cosine of both, and what the states pay that traces start from.
+        What `control_in_words` does, and `arms`: what those do that are there; `lacking`: those that are wanted beside
+        them, as a sentence; `taken` and `spent`: steps of traces, and the time of each arm beside the baseline's;
+        `against`, `cosines` and `moments`: how often imitation pulls against the policy's gradient, the cosine of both,
+        and what the states pay that traces start from.
     """
     spent = overheads_in_words(spending, WITH_RECALL, spent=["time"])
     return {
         **control_in_words(metrics, recall, differences, spending, judgements),
-        "arms": arms_in_words(metrics["arm"]),
+        **arms_in_words(metrics["arm"], wanted),
         "taken": steps_in_words(recall, lengths),
         "spent": spent,
         "against": against_in_words(recall),
@@ -90,10 +93,13 @@ def in_words(
     }
 
 
-def arms_in_words(shown: Iterable[str]) -> str:
-    """What the arms do that are `shown`."""
+def arms_in_words(shown: Iterable[str], wanted: Iterable[str]) -> dict[str, str]:
+    """What the text says of the arms: those that are `shown`, and as `lacking` those that are wanted beside them."""
     shown = set(shown)
-    return " ".join(text for arm, text in OF_ARMS.items() if arm in shown)
+    return {
+        "arms": " ".join(text for arm, text in OF_ARMS.items() if arm in shown),
+        "lacking": lacking_in_words(shown, wanted),
+    }
 
 
 def kl_of_both_steps(recall: pd.DataFrame, arms: Sequence[str] = WITH_RECALL) -> list[Panel]:
