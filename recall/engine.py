@@ -24,7 +24,7 @@ _operators = torch.library.Library("recall", "DEF")
 _operators.define("product(Tensor x, Tensor weight) -> Tensor")
 
 
-def _onednn_product(x: Tensor, weight: Tensor) -> Tensor:
+def onednn_product(x: Tensor, weight: Tensor) -> Tensor:
     """Batched product by oneDNN, which uses the widest vector units of every vendor's processors; MKL does not."""
     slices = [
         torch.ops.mkldnn._linear_pointwise(each, factor.t(), None, "none", [], None)
@@ -33,7 +33,7 @@ def _onednn_product(x: Tensor, weight: Tensor) -> Tensor:
     return slices[0].unsqueeze(0) if len(slices) == 1 else torch.stack(slices)
 
 
-_operators.impl("product", _onednn_product, "CPU")
+_operators.impl("product", onednn_product, "CPU")
 _operators.impl("product", torch.library.fallthrough_kernel, "Autograd")
 
 

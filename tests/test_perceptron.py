@@ -38,6 +38,13 @@ def torch_output(layers: list[Tensor], x: Tensor) -> Tensor:
     return x @ layers[-2] + layers[-1]
 
 
+def gradient(found: Pass, errors: np.ndarray) -> list[np.ndarray]:
+    """In arrays of its own."""
+    into = [np.full_like(layer, np.nan) for layer in found.layers]
+    found.gradient(errors, into)
+    return into
+
+
 @pytest.mark.parametrize("batch", [BATCH, MANY])
 @pytest.mark.parametrize("sizes", SIZES)
 def test_outputs_and_derivatives_are_torchs(sizes: tuple[int, ...], batch: int) -> None:
@@ -50,7 +57,7 @@ def test_outputs_and_derivatives_are_torchs(sizes: tuple[int, ...], batch: int) 
     np.testing.assert_allclose(found.output, output.detach(), atol=1e-6)
     errors = normal(RUNS, batch, sizes[-1]) / batch
     expected = torch.autograd.grad(output, tensors, torch.from_numpy(errors).double())
-    for mine, other in zip(found.gradient(errors.copy()), expected, strict=True):
+    for mine, other in zip(gradient(found, errors.copy()), expected, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-5)
     directions = [torch.from_numpy(normal(*layer.shape)).double() for layer in layers]
     _, moved = torch.autograd.functional.jvp(
@@ -63,10 +70,10 @@ def test_derivatives_change_nothing_that_was_given() -> None:
     layers, x, errors = network(SIZES[0]), normal(RUNS, BATCH, 3), normal(RUNS, BATCH, 2)
     found = Pass(layers, x)
     kept = [array.copy() for array in (*layers, x, errors, found.output)]
-    first = found.gradient(errors)
+    first = gradient(found, errors)
     found.tangent(layers)
     assert all(map(np.array_equal, kept, (*layers, x, errors, found.output)))
-    assert all(map(np.array_equal, found.gradient(errors), first))
+    assert all(map(np.array_equal, gradient(found, errors), first))
 
 
 def test_runs_share_nothing() -> None:

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 
 from recall.errors import ConfigError
-from recall.perceptron import Pass, flattened, views
+from recall.perceptron import Pass, views
 
 CG_TOLERANCE = 1e-10
 """Squared length of a residual at which conjugate gradient stops (rllab, sb3-contrib)."""
@@ -162,7 +162,7 @@ def surrogate_gradient(found: Pass, policy: Gaussian, action: np.ndarray, advant
     z = (action - policy.mean) * np.exp(-policy.log_std)
     weight = advantage[..., None] / advantage.shape[1]
     errors = weight * z * np.exp(-policy.log_std)
-    return flattened([*found.gradient(errors), (weight * (np.square(z) - 1)).sum(1)])
+    return _flat_gradient(found, errors, (weight * (np.square(z) - 1)).sum(1, keepdims=True))
 
 
 def fisher_vector_product(found: Pass, policy: Gaussian, vector: np.ndarray, damping: float) -> np.ndarray:
@@ -174,7 +174,19 @@ def fisher_vector_product(found: Pass, policy: Gaussian, vector: np.ndarray, dam
     *directions, log_std = views(vector, [*found.layers, policy.log_std])
     moved = found.tangent(directions)
     moved *= np.exp(-2 * policy.log_std) / moved.shape[1]
-    return flattened([*found.gradient(moved), 2 * log_std]) + damping * vector
+    turned = _flat_gradient(found, moved, 2 * log_std)
+    turned += damping * vector
+    return turned
+
+
+def _flat_gradient(found: Pass, errors: np.ndarray, of_log_std: np.ndarray) -> np.ndarray:
+    """Gradient of the mean's layers from `errors`, and that of the log standard deviation, (runs, numbers)."""
+    like = [*found.layers, of_log_std]
+    flat = np.empty((len(errors), sum(each[0].size for each in like)), errors.dtype)
+    *layers, log_std = views(flat, like)
+    found.gradient(errors, into=layers)
+    log_std[...] = of_log_std
+    return flat
 
 
 def conjugate_gradient(

@@ -43,6 +43,8 @@ class NetworkBaseline:
         layers = init_perceptron((obs_dim, *config.hidden, 1), streams["init"], out_gain=1.0)
         self.adam = Adam(flattened(layers), config.value_learning_rate, ADAM_EPS)
         self.layers: Arrays = views(self.adam.parameters, layers)
+        self._gradient = np.zeros_like(self.adam.parameters)
+        self._gradients = views(self._gradient, layers)
 
     def value(self, x: np.ndarray, time: np.ndarray) -> np.ndarray:
         """Values (runs, n) of states (runs, n, dims); time does not matter."""
@@ -54,21 +56,20 @@ class NetworkBaseline:
         for _ in range(self.config.value_epochs):
             orders = [each.permutation(x.shape[1]) for each in self.streams["replay"]]
             rows, targets = _ordered(x, orders), _ordered(returns, orders)
-            for start in range(0, x.shape[1], size):
-                loss, gradient = self._descend(rows[:, start : start + size], targets[:, start : start + size])
-                losses.append(loss)
-        return {"value_loss": np.mean(losses, 0), "value_gradient": np.linalg.norm(gradient, axis=1)}
+            parts = (slice(start, start + size) for start in range(0, x.shape[1], size))
+            losses += [self._descend(rows[:, part], targets[:, part]) for part in parts]
+        return {"value_loss": np.mean(losses, 0), "value_gradient": np.linalg.norm(self._gradient, axis=1)}
 
-    def _descend(self, x: np.ndarray, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One step; the loss before it, (runs,), and its gradient, (runs, numbers)."""
+    def _descend(self, x: np.ndarray, returns: np.ndarray) -> np.ndarray:
+        """One step; the loss before it, (runs,)."""
         found = Pass(self.layers, x)
         error = found.output
         error -= returns[..., None]
         loss = np.einsum("rbo,rbo->r", error, error) / x.shape[1]
         error *= 2 / x.shape[1]
-        gradient = flattened(found.gradient(error))
-        self.adam.step(gradient)
-        return loss, gradient
+        found.gradient(error, into=self._gradients)
+        self.adam.step(self._gradient)
+        return loss
 
     def state(self) -> dict:
         """Parameters and moments, for a checkpoint."""
