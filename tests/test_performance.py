@@ -19,6 +19,7 @@ from recall.analysis.performance import (
     stored_time_in_words,
     time_in_words,
     totals,
+    where_trained,
 )
 from recall.analysis.records import Record, find_records
 from recall.analysis.scaling import on_paper
@@ -84,6 +85,14 @@ def test_every_processor_has_a_result_and_the_newest_comes_first(folder: Path) -
     (folder / "results" / "kept@y.json").write_text(json.dumps(newer))
     (folder / "results" / "kept_otherwise@y.json").write_text("{")
     assert benchmarks(folder)[0].results == [newer, RESULT]
+
+
+def test_stored_runs_stand_beside_the_result_of_their_processor(tmp_path: Path) -> None:
+    write_record(tmp_path, {"metrics": curves([0.5])}, numerics={"processor": "y"})
+    records = find_records(tmp_path)
+    theirs = RESULT | {"machine": MACHINE | {"processor": "y"}}
+    assert where_trained([RESULT, theirs], records) == theirs
+    assert where_trained([RESULT], records) == where_trained([RESULT, theirs], []) == RESULT
 
 
 def test_a_damaged_result_is_refused(folder: Path) -> None:

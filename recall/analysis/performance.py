@@ -81,6 +81,12 @@ def benchmarks(folder: Path) -> list[Benchmark]:
     ]
 
 
+def where_trained(results: Sequence[dict[str, Any]], records: Sequence[Record]) -> dict[str, Any]:
+    """Of a benchmark's results, the newest first, the one of the processor that trained the records, else the newest."""
+    processors = {record.numerics["processor"] for record in records}
+    return next((each for each in results if each["machine"]["processor"] in processors), results[0])
+
+
 def ratio(value: float) -> str:
     """Three digits, and no exponent."""
     return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
