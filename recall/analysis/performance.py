@@ -82,7 +82,7 @@ def benchmarks(folder: Path) -> list[Benchmark]:
 
 
 def where_trained(results: Sequence[dict[str, Any]], records: Sequence[Record]) -> dict[str, Any]:
-    """Of a benchmark's results, the newest first, the one of the processor that trained the records, else the newest."""
+    """Of results, the newest first, the one of the processor that trained the records, else the newest."""
     processors = {record.numerics["processor"] for record in records}
     return next((each for each in results if each["machine"]["processor"] in processors), results[0])
 
