@@ -45,8 +45,8 @@ class SACConfig:
     """Fixed temperature, the inverse of the reward scale of the paper's time; None: automatic, with target entropy
     minus the number of action dimensions. Not stated in the paper; Haarnoja et al. 2018b, Sec. 5."""
     precision: Precision = "bfloat16"
-    """Of matrix products, float32 or bfloat16. What enters a network stays float32 in either, except with AMX. Not stated
-    in the paper; ours, shown to learn alike."""
+    """Of matrix products, float32 or bfloat16. What enters a network stays float32, except with AMX. Not stated in the
+    paper; ours, shown to learn alike."""
 
     def __post_init__(self) -> None:
         positive = {name: getattr(self, name) for name in ("learning_rate", "tau", "batch_size", "buffer_size")}
