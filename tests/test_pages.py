@@ -55,7 +55,7 @@ def test_budgets_in_between_pass_through_the_published_ones(arena: Any) -> None:
         ({"side": 11, "total_steps": 19_999}, "total_steps is 19999; it must be from 20000"),
         ({"length": 0}, "length is 0"),
         ({"arms": "baseline,tru"}, "arms has tru; known are all, baseline, "),
-        ({"arms": ""}, "arms has"),
+        ({"arms": ""}, "arms is .., which lacks a name"),
         ({"horizon": 100}, "need a side; add for example side=11"),
         ({"total_steps": 50_000}, "need a side"),
     ],
