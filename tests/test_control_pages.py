@@ -154,7 +154,7 @@ def test_runs_on_a_processor_with_amx_stand_beside_the_others(tmp_path: Path, mo
     text = "\n".join(shown(executed(tmp_path, "baselines", monkeypatch), "text/markdown"))
     (said,) = re.findall("Trained on one of them for 100k steps, .*", text)
     assert said.count("HalfCheetah-v5 ") == 2
-    assert "5 seeds" in text[text.index(said) :]
+    assert "(5 records)" in text[text.index(said) :]
 
 
 @pytest.mark.parametrize("seeds", [0, 2, 5])
