@@ -34,8 +34,8 @@ constexpr bool AMX = false;
 // What enters a network, and the weights it meets, where products read numbers of type T.
 //
 // Rounding inputs is nearly all of bfloat16's error on Walker2d, rounding the first weights most of what is left on
-// HalfCheetah. So both stay float32, where that is cheap: AMX multiplies bfloat16 ten times as fast, and in Humanoid's
-// full observation a third of an update would be those products.
+// HalfCheetah. So both stay float32, except with AMX: it multiplies bfloat16 ten times as fast, and in Humanoid's full
+// observation a third of an update would be those products.
 template <typename T>
 using First = std::conditional_t<AMX, T, float>;
 
