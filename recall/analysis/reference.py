@@ -100,8 +100,8 @@ def compare_with_reference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataF
     return pd.DataFrame(rows, columns=COMPARED)
 
 
-def comparison_in_words(compared: pd.DataFrame) -> dict[str, str]:
-    """What the text says of one: `differences`, `spreads`, `credible`, `seeds`, `steps`, `end` and `margin`."""
+def comparison_in_words(compared: pd.DataFrame, prefix: str = "") -> dict[str, str]:
+    """`differences`, `spreads`, `credible`, `seeds`, `steps`, `end` and `margin` as text, with `prefix` before names."""
     each = [f"{row.env} {share_in_words(Interval(row.estimate, row.low, row.high))}" for row in compared.itertuples()]
     spreads = [
         f"in {row.env} between {row.theirs_least:,.0f} and {row.theirs_most:,.0f}, "
@@ -109,7 +109,7 @@ def comparison_in_words(compared: pd.DataFrame) -> dict[str, str]:
         for row in compared.itertuples()
     ]
     counts = compared["theirs_seeds"]
-    return {
+    words = {
         "spreads": "; ".join(spreads),
         "differences": listed(each) or "not known, for no runs of it are stored",
         "credible": f"{(compared['finding'] == 'credible').sum()} of {len(compared)} environments",
@@ -118,3 +118,4 @@ def comparison_in_words(compared: pd.DataFrame) -> dict[str, str]:
         "end": " to ".join(map(in_thousands, (compared["first"].min(), compared["steps"].max()))) if each else "–",
         "margin": f"{percentage(MARGIN)} %",
     }
+    return {prefix + name: said for name, said in words.items()}
