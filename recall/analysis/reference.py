@@ -101,7 +101,7 @@ def compare_with_reference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataF
 
 
 def comparison_in_words(compared: pd.DataFrame, prefix: str = "") -> dict[str, str]:
-    """`differences`, `spreads`, `credible`, `seeds`, `steps`, `end` and `margin` as text, with `prefix` before names."""
+    """Text of one: `differences`, `spreads`, `credible`, `seeds`, `steps`, `end` and `margin`, `prefix` before each."""
     each = [f"{row.env} {share_in_words(Interval(row.estimate, row.low, row.high))}" for row in compared.itertuples()]
     spreads = [
         f"in {row.env} between {row.theirs_least:,.0f} and {row.theirs_most:,.0f}, "
