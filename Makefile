@@ -9,10 +9,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .NOTPARALLEL:
-.PHONY: help book test check slow audit clean say-book say-test say-check say-slow say-audit
+.PHONY: help book read test check slow audit clean say-book say-read say-test say-check say-slow say-audit
 
 help:
 	@echo "make book    the report, from the stored runs, into _build/html"
+	@echo "make read    that report, opened in a browser: nothing missing, nothing too wide for a phone"
 	@echo "make test    the tests, without the slow ones"
 	@echo "make check   lint, format, types, layers"
 	@echo "make slow    the slow tests"
@@ -22,6 +23,9 @@ help:
 
 book: say-book $(STAMP)
 	$(BIN)/python -m recall.cli book
+
+read: say-read $(STAMP)
+	$(BIN)/python -m pytest -m slow tests/test_book_browser.py
 
 test: say-test $(STAMP)
 	$(BIN)/python -m pytest -n 2
@@ -47,8 +51,11 @@ say-book:
 	@echo "book: executes the pages from the stored runs, trains one of those again to compare, builds the report into"
 	@echo "      _build/html and lists the numbers that moved. About 6 minutes on 2 cores, no network."
 
+say-read:
+	@echo "read: opens every page that \`make book\` left in chromium, as on a phone and on a desk. About 2 minutes, no network."
+
 say-test:
-	@echo "test: runs the tests, which build the report once and read it in a browser. About 10 minutes on 2 cores, no network."
+	@echo "test: runs the tests, without the slow ones. About 5 minutes on 2 cores, no network."
 
 say-check:
 	@echo "check: lint, format, types and layers; changes nothing. About 1 minute, seconds when repeated."

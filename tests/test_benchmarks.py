@@ -29,6 +29,9 @@ PROMISED = {
 SLOW = {"sac": {"HalfCheetah-v5"}, "sac_scaling": {"runs", "observation", "buffer", "bytes"}}
 """The same of those that compile first; what they name are tables of numbers."""
 
+LONG = ("sweep", "trpo")
+"""Those of `PROMISED` that take longer than all others together."""
+
 VERSIONS = ("torch", "numpy", "gymnasium", "stable-baselines3")
 """Packages whose versions are kept with a result."""
 
@@ -44,7 +47,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("benchmarks") / "results"
 
 
-@pytest.fixture(scope="module", params=PROMISED)
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in PROMISED]
+)
 def quick(request: pytest.FixtureRequest, root: Path, results: Path) -> tuple[str, dict[str, float]]:
     """A benchmark that was run quickly and kept its result: its name, and what its last line says."""
     done = run(root, request.param, "--quick", "--save", str(results))

@@ -1,14 +1,7 @@
-"""The book as a reader meets it: built from what is stored, served, and opened in a real browser.
-
-It is built in a copy of the repository, so that nothing but its files can be used. The live page's executed
-copy is never stored: a stand-in takes its place. The slow variant of each test reads the report that
-`make book` left, in which the live page is the real one.
-"""
+"""The book as a reader meets it: the one that `make book` left, served, and opened in a real browser."""
 
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,17 +10,16 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, Page, Response, Route, ViewportSize, sync_playwright
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 TOC = yaml.safe_load((ROOT / "book/_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
-LIVE = "papermill_runs/live.ipynb"
-NOT_IN_THE_BOOK = ("papermill_runs/records/", "tests/", "benchmarks/")
 PHONE, DESK = ViewportSize(width=400, height=800), ViewportSize(width=1280, height=900)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = [
@@ -52,29 +44,6 @@ FAULTS = {
 ALL = "const all = selector => [...document.querySelectorAll(selector)]"
 
 
-def copy_of_the_repository(folder: Path) -> Path:
-    """Copy what is stored, or would be with the next commit, and put a stand-in where the live page goes."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file() and not name.startswith(NOT_IN_THE_BOOK):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    stand_in = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A run, trained again")])
-    nbformat.write(stand_in, folder / LIVE)
-    return folder
-
-
-def build(source: Path) -> Path:
-    """Build the book as `make book` does; a warning is an error."""
-    code = "from jupyter_book.cli.main import main; main()"
-    options = ["--toc", "book/_toc.yml", "--path-output", ".", "-W", "-n", "--keep-going", "-q"]
-    command = [sys.executable, "-c", code, "build", ".", *options]
-    done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr[-5000:]
-    return source / "_build/html"
-
-
 def dead_links(html: Path) -> list[str]:
     """Links and sources within a folder of pages that name no file there, or no anchor on it."""
     pages = {
@@ -94,11 +63,9 @@ def dead_links(html: Path) -> list[str]:
     return sorted(dead)
 
 
-@pytest.fixture(scope="module", params=["stored", pytest.param("made", marks=pytest.mark.slow)])
-def html(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def html() -> Path:
     """The folder of a built book."""
-    if request.param == "stored":
-        return build(copy_of_the_repository(tmp_path_factory.mktemp("book")))
     made = ROOT / "_build/html"
     assert (made / "index.html").is_file(), "there is no report to look at: run `make book` first"
     return made

@@ -290,6 +290,7 @@ def progress(process: subprocess.Popen) -> Iterator[str]:
             line += byte
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_says_how_to_go_on_and_goes_on(checkout: Path) -> None:
     """Ctrl-C, as a terminal sends it, to the command and the processes it started; then the same command again."""
     process = subprocess.Popen(

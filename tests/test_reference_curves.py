@@ -23,6 +23,7 @@ def reference(root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("reference")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", STEPS)
 def test_a_curve_is_a_file_with_its_facts(root: Path, tmp_path: Path, script: str) -> None:
     every, *_, total = STEPS[script]

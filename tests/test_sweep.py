@@ -94,6 +94,7 @@ def test_this_process_finds_out_how_runs_are_trained_before_its_workers_do(
     assert asked == [small_spec(), small_spec("learned")]
 
 
+@pytest.mark.slow
 def test_what_one_run_suffers_takes_no_other_down(store: Store, scratch: Path) -> None:
     """One's process is killed, another's checkpoint cannot be written."""
     killed, homeless, other = specs(3)
@@ -183,6 +184,7 @@ def test_the_same_sweep_twice_at_once_trains_everything_once(tmp_path: Path, sto
     assert waiting(scratch) == []
 
 
+@pytest.mark.slow
 def test_workers_do_not_outlive_a_killed_client(tmp_path: Path, store: Store) -> None:
     command = script(tmp_path, f"clusters.sweep_and_die({str(store.root)!r})", everywhere="clusters.take_time()")
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -214,6 +216,7 @@ def lives(pid: int) -> bool:
 # Several machines
 
 
+@pytest.mark.slow
 def test_workers_elsewhere_return_records_over_the_wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They share neither results nor scratch space: a path from here means another folder there."""
     monkeypatch.chdir(tmp_path)
